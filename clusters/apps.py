@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class ClustersConfig(AppConfig):
+    name = "clusters"
+    verbose_name = _("Clusters")
+
+    def ready(self) -> None:
+        # Importing the jobs registers their operation kinds.
+        from clusters import jobs  # noqa: F401

@@ -1,0 +1,203 @@
+"""Settings of the portal. Everything a deployment changes is one environment variable.
+
+KCLOUD_HOME           where keys, the embedded database and runtime files live (default: .run in the checkout)
+KCLOUD_SECRET_KEY     Django's signing key (default: made once, kept in KCLOUD_HOME)
+KCLOUD_MASTER_KEY     the key that encrypts credentials and cluster keys at rest, base64 of 32 bytes
+                      (default: made once, kept in KCLOUD_HOME, outside the database)
+DATABASE_URL          sqlite:///… (embedded profile) or postgres://… (large profile)
+KCLOUD_QUEUE_URL      empty: the database carries wake-ups; redis://… : Redis does
+KCLOUD_HOSTS          host names the portal answers to, comma separated
+KCLOUD_HTTPS          true behind TLS: secure cookies and HSTS
+KCLOUD_BUNDLES        directory of release bundles
+"""
+
+from pathlib import Path
+
+import environ
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from kcloud_site.keyfiles import read_or_make_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+HOME = Path(env.str("KCLOUD_HOME", default=str(BASE_DIR / ".run")))
+DEBUG = env.bool("KCLOUD_DEBUG", default=False)
+SECRET_KEY = env.str("KCLOUD_SECRET_KEY", default="") or read_or_make_key(HOME / "secret.key")
+MASTER_KEY = env.str("KCLOUD_MASTER_KEY", default="") or read_or_make_key(HOME / "master.key")
+ALLOWED_HOSTS = env.list("KCLOUD_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+HTTPS = env.bool("KCLOUD_HTTPS", default=False)
+BUNDLES_DIR = Path(env.str("KCLOUD_BUNDLES", default=str(Path.home() / ".cache/kcloud/bundles")))
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "template_partials",
+    "rest_framework",
+    "knox",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "csp",
+    "django_q",
+    "guardian",
+    "kcloud_site",
+    "kcloud_site.tenants",
+    "kcloud_site.operations",
+    "clusters",
+    "apps",
+    "scaling",
+    "stacks",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "kcloud_site.middleware.PreferencesMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "kcloud_site.middleware.ConsoleHeadersMiddleware",
+]
+
+ROOT_URLCONF = "kcloud_site.urls"
+WSGI_APPLICATION = "kcloud_site.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "kcloud_site.context_processors.console",
+            ],
+            "builtins": ["kcloud_site.templatetags.kcloud"],
+        },
+    }
+]
+
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{HOME / 'kcloud.sqlite3'}")}
+DATABASES["default"]["CONN_MAX_AGE"] = 600
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # Writers queue at BEGIN instead of failing at COMMIT; readers go on (WAL).
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "tenants.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "guardian.backends.ObjectPermissionBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "login"
+GUARDIAN_MONKEY_PATCH_USER = False
+ANONYMOUS_USER_NAME = None
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "中文")]
+LOCALE_PATHS = [BASE_DIR / "kcloud_site" / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = env.str("KCLOUD_TIME_ZONE", default="UTC")
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "frame-ancestors": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "knox.auth.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "KCloud API",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# django-q2 carries wake-ups only; what it loses or doubles does no harm (kcloud_site/operations/queue.py).
+QUEUE_URL = env.str("KCLOUD_QUEUE_URL", default="")
+_QUEUE = {
+    "name": "default",
+    "workers": env.int("KCLOUD_WORKERS", default=2),
+    "timeout": 300,
+    "retry": 330,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "poll": 0.2,
+    "save_limit": 0,
+    "catch_up": False,
+    "scheduler": False,
+    "recycle": 500,
+    "label": "Wake-ups",
+    **({"redis": QUEUE_URL} if QUEUE_URL else {"orm": "default"}),
+    "ALT_CLUSTERS": {"provisioning": {"timeout": 6 * 3600, "retry": 6 * 3600 + 60, "max_attempts": 1, "workers": 2}},
+}
+Q_CLUSTER = _QUEUE
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("KCLOUD_LOG_LEVEL", default="INFO")},
+}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+LANGUAGE_NAMES = {"en": _("English"), "zh-hans": _("Chinese")}

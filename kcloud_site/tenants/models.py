@@ -1,0 +1,26 @@
+"""Who uses the portal. Issue by issue this grows into tenants, memberships and quotas; today it is the person."""
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class User(AbstractUser):
+    """A person. `is_staff` marks the platform operator: whoever may plan, deploy and reset clusters."""
+
+    class Appearance(models.TextChoices):
+        SYSTEM = "", _("As the system")
+        LIGHT = "light", _("Light")
+        DARK = "dark", _("Dark")
+
+    language = models.CharField(_("language"), max_length=10, blank=True)
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
+    appearance = models.CharField(_("appearance"), max_length=5, blank=True, choices=Appearance.choices)
+
+    @property
+    def is_operator(self) -> bool:
+        return self.is_active and self.is_staff
+
+    @property
+    def display_name(self) -> str:
+        return self.get_full_name() or self.username

@@ -1,0 +1,30 @@
+"""What every test shares. Tests never see the developer's own state: home, keys and database are theirs alone."""
+
+import os
+import tempfile
+
+os.environ["KCLOUD_HOME"] = tempfile.mkdtemp(prefix="kcloud-test-")
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's event loop runs in the test's thread
+
+import pytest  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _plain_static_files(settings):
+    """Templates resolve {% static %} without a collected manifest."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+
+
+@pytest.fixture
+def operator(db, django_user_model):
+    """A platform operator."""
+    return django_user_model.objects.create_user("operator", password="a-long-password", is_staff=True)
+
+
+@pytest.fixture
+def person(db, django_user_model):
+    """Somebody who may sign in, and nothing more."""
+    return django_user_model.objects.create_user("person", password="a-long-password")
