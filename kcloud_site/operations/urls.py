@@ -1,0 +1,7 @@
+"""Addresses of operations and the audit trail."""
+
+from django.urls import URLPattern
+
+app_name = "operations"
+
+urlpatterns: list[URLPattern] = []
