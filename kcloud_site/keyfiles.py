@@ -7,6 +7,7 @@ Two processes that start together get the same key: the file is linked into plac
 import base64
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 
@@ -14,9 +15,10 @@ def read_or_make_key(path: Path) -> str:
     """The key as base64 text. Raises OSError when the folder cannot be written."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        draft.touch(mode=0o600)
-        draft.write_text(base64.b64encode(secrets.token_bytes(32)).decode())
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # mkstemp: mode 0600
+        draft = Path(name)
+        with os.fdopen(handle, "w") as file:
+            file.write(base64.b64encode(secrets.token_bytes(32)).decode())
         try:
             os.link(draft, path)  # fails, rather than replaces, when another process was first
         except FileExistsError:

@@ -4,7 +4,9 @@ import os
 import tempfile
 
 os.environ["KCLOUD_HOME"] = tempfile.mkdtemp(prefix="kcloud-test-")
-os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's event loop runs in the test's thread
+os.environ.setdefault(
+    "DJANGO_ALLOW_ASYNC_UNSAFE", "true"
+)  # Playwright's event loop runs in the test's thread
 
 import pytest  # noqa: E402
 

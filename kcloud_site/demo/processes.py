@@ -62,7 +62,9 @@ class Portal:
         self._pid_file.write_text(f"{process.pid} {_started(process.pid)}")
         return True
 
-    def wait_until_answering(self, *, seconds: float = 60, say: Callable[[str], None] = lambda text: None) -> None:
+    def wait_until_answering(
+        self, *, seconds: float = 60, say: Callable[[str], None] = lambda text: None
+    ) -> None:
         """Return when the sign-in page answers. Raises PortalDown with the log's end."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -90,7 +90,9 @@ class Progress:
         self._times.learn(self._stage, seconds)
         number = self._stages.index(self._stage) + 1
         title = f"{self._stage.title:<34}"
-        self._write(f"[{number}/{len(self._stages)}] {title} {bar(1.0)} done in {in_words(seconds)}", last=True)
+        self._write(
+            f"[{number}/{len(self._stages)}] {title} {bar(1.0)} done in {in_words(seconds)}", last=True
+        )
         self._stage = None
 
     def _after(self, stage: StageName) -> list[StageName]:

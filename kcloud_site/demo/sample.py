@@ -33,7 +33,9 @@ def sample_objects(replicas: int) -> list[dict[str, Any]]:
             "spec": {
                 "type": "NodePort",
                 "selector": labels,
-                "ports": [{"name": "http", "port": 80, "targetPort": 8080, "nodePort": NODE_PORT, "protocol": "TCP"}],
+                "ports": [
+                    {"name": "http", "port": 80, "targetPort": 8080, "nodePort": NODE_PORT, "protocol": "TCP"}
+                ],
             },
         },
     ]
@@ -43,7 +45,11 @@ def _pod(labels: dict[str, str]) -> dict[str, Any]:
     return {
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": 5,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
         "topologySpreadConstraints": [
             {
                 "maxSkew": 1,

@@ -20,7 +20,16 @@ from clusters import access
 from clusters.lab import hosts as lab
 from clusters.models import Cluster, Credential, Host, Region
 from clusters.selectors import plans as plan_selectors
-from clusters.services import bundles, cluster_secrets, credentials, deployment, hosts, plans, preflight, regions
+from clusters.services import (
+    bundles,
+    cluster_secrets,
+    credentials,
+    deployment,
+    hosts,
+    plans,
+    preflight,
+    regions,
+)
 from kcloud_site.demo import sample
 from kcloud_site.demo.progress import StageName
 from kcloud_site.operations import services as operations
@@ -136,7 +145,9 @@ def plan_cluster(demo: Demo, say: Say) -> None:
             "region": REGION,
             "version": VERSION,
             "masters": names[:MASTERS],
-            "pools": [{"name": "workers", "hosts": names[MASTERS : MASTERS + WORKERS], "labels": {"tier": "demo"}}],
+            "pools": [
+                {"name": "workers", "hosts": names[MASTERS : MASTERS + WORKERS], "labels": {"tier": "demo"}}
+            ],
         },
         by=demo.by,
         note="The demo's cluster",
@@ -183,7 +194,11 @@ def run_sample(demo: Demo, say: Say) -> None:
     workers = list(cluster.memberships.filter(role="worker").values_list("host__address", flat=True))
     seen: set[str] = set()
     for answer in _answers(f"http://{workers[0]}:{sample.NODE_PORT}/", seconds=90):
-        seen |= {node for node in Host.objects.filter(cluster=cluster).values_list("name", flat=True) if f'"{node}"' in answer}
+        seen |= {
+            node
+            for node in Host.objects.filter(cluster=cluster).values_list("name", flat=True)
+            if f'"{node}"' in answer
+        }
         say(f"answered from {len(seen)} of {len(workers)} workers", len(seen) / len(workers))
         if len(seen) == len(workers):
             return
@@ -207,7 +222,11 @@ def wait_for(operation: Operation, say: Say) -> None:
         operation.refresh_from_db()
         done = StepTarget.objects.filter(step__operation=operation, state=State.SUCCEEDED).count()
         total = StepTarget.objects.filter(step__operation=operation).count()
-        step = Step.objects.filter(operation=operation, state=State.RUNNING).values_list("key", flat=True).first()
+        step = (
+            Step.objects.filter(operation=operation, state=State.RUNNING)
+            .values_list("key", flat=True)
+            .first()
+        )
         say(step or operation.state, done / total if total else None)
         if operation.state == State.SUCCEEDED:
             return
@@ -225,7 +244,9 @@ def _answers(url: str, *, seconds: float) -> Iterator[str]:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
-            request = urllib.request.Request(url, headers={"Accept": "application/json", "Connection": "close"})  # noqa: S310
+            request = urllib.request.Request(
+                url, headers={"Accept": "application/json", "Connection": "close"}
+            )  # noqa: S310
             with urllib.request.urlopen(request, timeout=2) as answer:  # noqa: S310 # a lab host's node port
                 yield answer.read(65536).decode(errors="replace")
         except (OSError, socket.timeout):

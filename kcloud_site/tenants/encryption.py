@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
 _VERSION = b"\x01"
+_SHORTEST = 1 + 12 + 16  # version, nonce, tag: the ciphertext of nothing
 
 
 class SecretUnreadable(Exception):
@@ -28,8 +29,8 @@ def seal(plaintext: bytes, *, identity: str) -> bytes:
 def unseal(sealed: bytes, *, identity: str) -> bytes:
     """The plaintext of what `seal` made for the same identity. Raises SecretUnreadable."""
     data = bytes(sealed)
-    if data[:1] != _VERSION:
-        raise SecretUnreadable(f"The secret of {identity} has an unknown format.")
+    if data[:1] != _VERSION or len(data) < _SHORTEST:
+        raise SecretUnreadable(f"The secret of {identity} has an unknown format: the row was altered or cut.")
     try:
         return _cipher().decrypt(data[1:13], data[13:], identity.encode())
     except InvalidTag as error:

@@ -50,7 +50,9 @@ class Command(BaseCommand):
                 run(demo, progress.say)
                 progress.end()
         except KeyboardInterrupt:
-            raise CommandError("Interrupted. `make demo` goes on from here; `make demo-stop` removes all.") from None
+            raise CommandError(
+                "Interrupted. `make demo` goes on from here; `make demo-stop` removes all."
+            ) from None
         except (stages.DemoFailed, PortalDown) as error:
             raise CommandError(str(error)) from error
         stages.write_env(demo)
