@@ -53,7 +53,7 @@ bundle: setup ## build the release bundles: make bundle VERSIONS="1.33.13 1.34.4
 
 # ---- checking --------------------------------------------------------------------------------------------------
 
-.PHONY: test check lint format test-fast test-postgres test-browser test-lab bench audit
+.PHONY: test check lint format translations test-fast test-postgres test-browser test-lab bench audit
 test: setup lint test-fast test-postgres test-browser test-lab ## everything CI runs
 
 check: setup lint test-fast ## lint and the fast tests: for every commit
@@ -67,6 +67,9 @@ lint: .venv/.synced ## style, types, layers, templates, playbooks, translations
 	$(VENV)/yamllint --strict clusters/ansible
 	$(VENV)/ansible-lint --offline -q clusters/ansible
 	$(VENV)/python manage.py makemigrations --check --dry-run --verbosity 0
+
+translations: .venv/.synced ## bring the Chinese catalogue up to date with the sources
+	$(VENV)/python manage.py makemessages --locale zh_Hans --no-location --no-obsolete --ignore .venv --ignore node_modules
 
 format: .venv/.synced ## let the formatters have their way
 	$(VENV)/ruff check --fix-only .
