@@ -1,0 +1,103 @@
+"""Hands out what reaches a cluster or a host: the one place that opens their secrets for use.
+
+`kubernetes_for(cluster)` keeps one client per cluster and process; it is made anew when the cluster's
+access or its addresses have changed. Raises ClusterUnreachable when the cluster has no access yet,
+SecretUnreadable when the master key is another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import threading
+from urllib.parse import urlsplit
+
+from django.utils.translation import gettext as _
+
+from clusters import kubeconfig
+from clusters.adapters.connections import own_networks
+from clusters.adapters.kubernetes import KubernetesClient, SignIn
+from clusters.addresses import Address, AddressRule
+from clusters.errors import ClusterUnreachable
+from clusters.models import Cluster, ClusterSecret
+from kcloud_site.tenants import encryption
+
+ADMIN_KUBECONFIG = "admin.kubeconfig"
+
+_clients: dict[tuple[int, float], tuple[str, KubernetesClient]] = {}
+_guard = threading.Lock()
+
+
+def kubernetes_for(cluster: Cluster, *, timeout: float = 10.0) -> KubernetesClient:
+    """The cluster's client; `timeout` bounds each answer in seconds."""
+    sealed = ClusterSecret.objects.filter(cluster=cluster, name=ADMIN_KUBECONFIG).values_list(
+        "sealed", flat=True
+    )
+    secret = sealed.first()
+    if secret is None:
+        raise ClusterUnreachable(
+            _("The portal has no access to cluster %(name)s yet.") % {"name": cluster.name},
+            "",
+            _("Deploy the cluster, or import it by its kubeconfig."),
+        )
+    stamp = _stamp(cluster, bytes(secret))
+    key = (cluster.pk, timeout)
+    with _guard:
+        kept = _clients.get(key)
+        if kept and kept[0] == stamp:
+            return kept[1]
+        client = _client(cluster, bytes(secret), timeout)
+        _clients[key] = (stamp, client)
+    if kept:
+        kept[1].close()
+    return client
+
+
+def forget(cluster_pk: int) -> None:
+    """Close and drop the clients of a cluster that is gone."""
+    with _guard:
+        gone = [_clients.pop(key)[1] for key in list(_clients) if key[0] == cluster_pk]
+    for client in gone:
+        client.close()
+
+
+def address_rule(cluster: Cluster) -> AddressRule:
+    """Where the portal may connect for this cluster. The endpoints of a cluster we deployed are hosts an
+    operator enrolled; an imported one names its own, so they are judged."""
+    if cluster.origin == Cluster.Origin.DEPLOYED:
+        return AddressRule(
+            known=frozenset(_literal_addresses(cluster.endpoints)), own_networks=own_networks()
+        )
+    return AddressRule(allow_internal=cluster.allow_internal, own_networks=own_networks())
+
+
+def sign_in_of(config: kubeconfig.Kubeconfig) -> SignIn:
+    """What the adapter needs of a parsed kubeconfig."""
+    return SignIn(
+        certificate_authority=config.certificate_authority,
+        certificate=config.client_certificate,
+        key=config.client_key,
+        token=config.token,
+    )
+
+
+def _client(cluster: Cluster, sealed: bytes, timeout: float) -> KubernetesClient:
+    identity = f"clusters.ClusterSecret:{cluster.pk}:{ADMIN_KUBECONFIG}"
+    config = kubeconfig.parse(encryption.unseal(sealed, identity=identity))
+    endpoints = [str(url) for url in cluster.endpoints] or [config.server]
+    return KubernetesClient(endpoints, sign_in_of(config), address_rule(cluster), timeout=timeout)
+
+
+def _stamp(cluster: Cluster, sealed: bytes) -> str:
+    facts = f"{cluster.endpoints}|{cluster.allow_internal}|{cluster.origin}|".encode()
+    return hashlib.sha256(facts + sealed).hexdigest()
+
+
+def _literal_addresses(endpoints: list[str]) -> list[Address]:
+    found: list[Address] = []
+    for url in endpoints:
+        try:
+            found.append(ipaddress.ip_address((urlsplit(url).hostname or "").strip("[]")))
+        except ValueError:
+            continue
+    return found
