@@ -162,6 +162,9 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
+    "PAGE_SIZE": 50,
+    "EXCEPTION_HANDLER": "kcloud_site.problems.problem_response",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "KCloud API",
@@ -188,7 +191,9 @@ _QUEUE = {
     "recycle": 500,
     "label": "Wake-ups",
     **({"redis": QUEUE_URL} if QUEUE_URL else {"orm": "default"}),
-    "ALT_CLUSTERS": {"provisioning": {"timeout": 6 * 3600, "retry": 6 * 3600 + 60, "max_attempts": 1, "workers": 2}},
+    "ALT_CLUSTERS": {
+        "provisioning": {"timeout": 6 * 3600, "retry": 6 * 3600 + 60, "max_attempts": 1, "workers": 2}
+    },
 }
 Q_CLUSTER = _QUEUE
 

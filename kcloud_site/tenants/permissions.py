@@ -11,6 +11,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext as _
+from rest_framework.permissions import BasePermission
 
 
 def may_operate_platform(user: Any) -> bool:
@@ -22,7 +23,9 @@ def require_operator(user: Any) -> None:
     """Raise PermissionDenied, saying who to ask, unless the person is a platform operator."""
     if not may_operate_platform(user):
         raise PermissionDenied(
-            _("Only platform operators may open this. Ask one of them to make you an operator, or to do it for you.")
+            _(
+                "Only platform operators may open this. Ask one of them to make you an operator, or to do it for you."
+            )
         )
 
 
@@ -36,3 +39,10 @@ def operator_required(view: Callable[..., Any]) -> Callable[..., Any]:
         return view(request, *args, **kwargs)
 
     return checked
+
+
+class PlatformOperator(BasePermission):
+    """The same rule for the API."""
+
+    def has_permission(self, request: Any, view: Any) -> bool:
+        return may_operate_platform(request.user)
