@@ -1,5 +1,170 @@
-"""Template tags of the console."""
+"""Template tags of the console; all are builtins, so no template loads them.
 
-from django import template
+Nothing here queries: a tag shows what it is given. Text given to a tag is escaped unless it is safe already.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import forms, template
+from django.core.paginator import Page
+from django.forms.boundfield import BoundField
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from kcloud_site import formatting, status
 
 register = template.Library()
+
+register.filter("number", formatting.number)
+register.filter("size", formatting.size)
+register.filter("duration", formatting.duration)
+
+
+@register.simple_tag
+def icon(name: str, turns: bool = False) -> SafeString:
+    """One icon of the sprite, hidden from screen readers: the word beside it says what it means."""
+    spin = " kc-spin" if turns else ""
+    href = f"{static('vendor/icons.svg')}#{name}"
+    return format_html('<svg class="kc-i{}" aria-hidden="true"><use href="{}"/></svg>', spin, href)
+
+
+@register.simple_tag
+def state(key: str, word: Any = "", small: bool = False) -> SafeString:
+    """The chip of a state. The word may be more precise; class and icon follow the key."""
+    entry = status.get(str(key))
+    return format_html(
+        '<span class="kc-state {}{}">{}{}</span>',
+        entry.css,
+        " kc-sm" if small else "",
+        icon(entry.icon, entry.turns),
+        word or entry.word,
+    )
+
+
+@register.filter
+def state_class(key: str) -> str:
+    """is-ok, is-bad …: for bands, bars and cells."""
+    return status.get(str(key)).css
+
+
+@register.filter
+def state_word(key: str) -> Any:
+    return status.get(str(key)).word
+
+
+@register.simple_tag
+def state_icon(key: str) -> SafeString:
+    entry = status.get(str(key))
+    return icon(entry.icon, entry.turns)
+
+
+@register.simple_tag
+def bar(used: float | None, limit: float | None, label: Any = "", css: str = "") -> SafeString:
+    """How much of a limit is used. Without a label the bar is decoration: the number stands beside it."""
+    share = min(100.0, max(0.0, 100.0 * float(used or 0) / float(limit))) if limit else 0.0
+    width = f"{share:.0f}%"
+    said = (
+        format_html('role="img" aria-label="{}"', f"{label} {share:.0f} %") if label else 'aria-hidden="true"'
+    )
+    return format_html(
+        '<svg class="kc-bar {}" height="6" {}><rect width="{}" height="6"/></svg>',
+        css,
+        SafeString(said),
+        width,
+    )
+
+
+@register.filter(name="age")
+def age_filter(moment: datetime | None) -> str | SafeString:
+    """How long ago, with the clock time in `title`."""
+    if not moment:
+        return formatting.NOTHING
+    local = timezone.localtime(moment)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        moment.isoformat(timespec="seconds"),
+        date_format(local, "DATETIME_FORMAT"),
+        formatting.age(moment, timezone.now()),
+    )
+
+
+@register.filter
+def clock(moment: datetime | None) -> str | SafeString:
+    """The time of day with seconds, 24 h, in the reader's zone; the date in `title`."""
+    if not moment:
+        return formatting.NOTHING
+    local = timezone.localtime(moment)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        moment.isoformat(timespec="seconds"),
+        date_format(local, "DATE_FORMAT"),
+        f"{local:%H:%M:%S}",
+    )
+
+
+@register.filter
+def moment(value: datetime | None) -> str | SafeString:
+    """Date and time to the minute, in the reader's zone."""
+    if not value:
+        return formatting.NOTHING
+    local = timezone.localtime(value)
+    shown = f"{date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M}"
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(timespec="seconds"), shown)
+
+
+_CHECKS = (forms.CheckboxInput,)
+_GROUPS = (forms.RadioSelect, forms.CheckboxSelectMultiple)
+_SELECTS = (forms.Select, forms.SelectMultiple)
+
+
+@register.inclusion_tag("components/field.html")
+def field(bound: BoundField) -> dict[str, Any]:
+    """A labelled field with hint and error. The first field in error of a form takes the focus."""
+    widget = bound.field.widget
+    attrs: dict[str, Any] = {"class": _css_class(widget)}
+    if bound.errors and bound.name == next(iter(bound.form.errors), None):
+        attrs["autofocus"] = True
+    return {
+        "field": bound,
+        "control": bound.as_widget(attrs={**attrs, **_keep_class(widget, attrs)}),
+        "is_check": isinstance(widget, _CHECKS),
+        "is_group": isinstance(widget, _GROUPS),
+    }
+
+
+def _css_class(widget: forms.Widget) -> str:
+    if isinstance(widget, _CHECKS + _GROUPS):
+        return "form-check-input"
+    return "form-select" if isinstance(widget, _SELECTS) else "form-control"
+
+
+def _keep_class(widget: forms.Widget, attrs: dict[str, Any]) -> dict[str, str]:
+    own = widget.attrs.get("class", "")
+    return {"class": f"{attrs['class']} {own}"} if own else {}
+
+
+@register.inclusion_tag("components/form_errors.html")
+def form_errors(form: forms.BaseForm) -> dict[str, Any]:
+    """The band above a refused form: every problem, each a link to its field."""
+    problems = [
+        {"label": form[name].label, "id": form[name].id_for_label, "errors": errors}
+        for name, errors in form.errors.items()
+        if name in form.fields
+    ]
+    return {"form": form, "problems": problems, "general": form.non_field_errors()}
+
+
+@register.inclusion_tag("components/pager.html", takes_context=True)
+def pager(context: template.Context, page: Page, order: Any = "") -> dict[str, Any]:
+    """Pages of a list and "1 – 10 of 128"; the filter in the address stays."""
+    query = context["request"].GET.copy()
+    query.pop("page", None)
+    around = page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1)
+    rest = query.urlencode()
+    return {"page": page, "numbers": list(around), "order": order, "query": f"{rest}&" if rest else ""}

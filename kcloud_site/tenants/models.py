@@ -13,9 +13,18 @@ class User(AbstractUser):
         LIGHT = "light", _("Light")
         DARK = "dark", _("Dark")
 
+    class Density(models.TextChoices):
+        ROOMY = "", _("Wide rows")
+        COMPACT = "compact", _("Narrow rows")
+
     language = models.CharField(_("language"), max_length=10, blank=True)
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
     appearance = models.CharField(_("appearance"), max_length=5, blank=True, choices=Appearance.choices)
+
+    # "" is roomy rows, "compact" narrow ones.
+    density = models.CharField(_("row height"), max_length=7, blank=True, choices=Density.choices)
+    # Set with a one-time password: nothing but choosing a new one is open until that is done.
+    must_change_password = models.BooleanField(_("must change the password"), default=False)
 
     @property
     def is_operator(self) -> bool:

@@ -1,0 +1,74 @@
+"""Forms about the person at the screen: signing in, preferences, a new password."""
+
+from __future__ import annotations
+
+import zoneinfo
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.utils.translation import gettext_lazy as _
+
+from kcloud_site.tenants.models import User
+
+
+class SignInForm(AuthenticationForm):
+    """Name and password; what was wrong of the two is not said."""
+
+    remember = forms.BooleanField(label=_("Keep me signed in for 8 hours"), required=False)
+
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": _("Name or password is not right. Capital and small letters differ in both."),
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = _("Name")
+
+
+class PreferencesForm(forms.ModelForm):
+    """Language, time zone, appearance and row height."""
+
+    language = forms.ChoiceField(
+        label=_("Language"), required=False, help_text=_("Left open, the browser's language is taken.")
+    )
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"), required=False, help_text=_("All times of the console are shown in it.")
+    )
+
+    class Meta:
+        model = User
+        fields = ["language", "time_zone", "appearance", "density"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["language"].choices = [("", _("As the browser")), *settings.LANGUAGES]
+        zones = sorted(zoneinfo.available_timezones())
+        self.fields["time_zone"].choices = [("", _("As the portal")), *((zone, zone) for zone in zones)]
+
+
+class LanguageForm(forms.Form):
+    language = forms.ChoiceField(choices=settings.LANGUAGES)
+
+
+class AppearanceForm(forms.ModelForm):
+    """What the account menu switches: only the fields that were sent change."""
+
+    class Meta:
+        model = User
+        fields = ["appearance", "density"]
+
+    def __init__(self, data: Any, **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        for name in [name for name in self.fields if name not in data]:
+            del self.fields[name]
+
+
+class NewPasswordForm(PasswordChangeForm):
+    """A new password ends the need to change a one-time one."""
+
+    def save(self, commit: bool = True) -> User:
+        self.user.must_change_password = False
+        return super().save(commit)
