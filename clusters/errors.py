@@ -151,3 +151,28 @@ class ValueRefused(ClusterError):
 
 class StillInUse(ClusterError):
     """What other things depend on cannot be deleted; `why` names them."""
+
+
+# --- plans ------------------------------------------------------------------------------------------
+
+
+class PlanChanged(ClusterError):
+    """Somebody saved a newer revision meanwhile (412): `number` is theirs. Nothing of yours was saved."""
+
+    def __init__(self, what: str, why: str = "", remedy: str = "", *, number: int = 0) -> None:
+        super().__init__(what, why, remedy)
+        self.number = number
+
+
+class PlanLocked(ClusterError):
+    """The plan cannot be edited, checked or discarded in the cluster's present state."""
+
+
+class PlanBlocked(ClusterError):
+    """The newest revision has not passed its preflight: never run, stale, blocked, or a warning nobody
+    accepted.
+    """
+
+
+class OverrideRefused(ClusterError):
+    """A check's verdict cannot be accepted: it blocks, it passed, it is old, or no reason was given."""
