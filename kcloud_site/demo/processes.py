@@ -40,7 +40,8 @@ class Portal:
                 probe.bind((host, int(port)))
             except OSError as error:
                 raise PortalDown(
-                    f"Something else listens on {self.bind}. Stop it, or choose another address: KCLOUD_BIND=127.0.0.1:8001 make demo"
+                    f"Something else listens on {self.bind}. Stop it, or choose another address: "
+                    "KCLOUD_BIND=127.0.0.1:8001 make demo"
                 ) from error
         environment = {
             **os.environ,

@@ -1,4 +1,4 @@
-"""What a person waiting for the demo sees: stage, bar, time left. Writes to one stream; keeps the times of the last run.
+"""What a person waiting for the demo sees: stage, bar, time left. Keeps the times of the last run.
 
 On a terminal the line of the present stage is redrawn; elsewhere a line is written when a stage begins, when its text
 changes, and when it ends, so a log file stays readable.

@@ -4,16 +4,14 @@ Everything is done through the services the console uses. Raises DemoFailed with
 that failed is left as it is, to be read and resumed in the console.
 """
 
+import http.client
 import secrets
-import socket
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management import call_command
 
 from clusters import access
@@ -158,7 +156,8 @@ def plan_cluster(demo: Demo, say: Say) -> None:
     verdict = plan_selectors.preflight_verdict(cluster)
     if verdict.blocked:
         raise DemoFailed(
-            f"The preflight blocks the demo's plan. Open {demo.url}/clusters/{CLUSTER}/plan/ to see which check and why."
+            "The preflight blocks the demo's plan. "
+            f"Open {demo.url}/clusters/{CLUSTER}/plan/ to see which check and why."
         )
     for check in verdict.open_warnings:
         preflight.override_warning(check=check, by=demo.by, reason="Known and harmless in the demo's lab")
@@ -193,7 +192,7 @@ def run_sample(demo: Demo, say: Say) -> None:
         client.apply(item)
     workers = list(cluster.memberships.filter(role="worker").values_list("host__address", flat=True))
     seen: set[str] = set()
-    for answer in _answers(f"http://{workers[0]}:{sample.NODE_PORT}/", seconds=90):
+    for answer in _answers(workers[0], sample.NODE_PORT, seconds=90):
         seen |= {
             node
             for node in Host.objects.filter(cluster=cluster).values_list("name", flat=True)
@@ -240,20 +239,21 @@ def wait_for(operation: Operation, say: Say) -> None:
         time.sleep(0.3)
 
 
-def _answers(url: str, *, seconds: float) -> Iterator[str]:
+def _answers(address: str, port: int, *, seconds: float) -> Iterator[str]:
+    """The bodies a Service answers with, each over a new connection, for at most `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
+        connection = http.client.HTTPConnection(address, port, timeout=2)
         try:
-            request = urllib.request.Request(
-                url, headers={"Accept": "application/json", "Connection": "close"}
-            )  # noqa: S310
-            with urllib.request.urlopen(request, timeout=2) as answer:  # noqa: S310 # a lab host's node port
-                yield answer.read(65536).decode(errors="replace")
-        except (OSError, socket.timeout):
+            connection.request("GET", "/", headers={"Accept": "application/json", "Connection": "close"})
+            yield connection.getresponse().read(65536).decode(errors="replace")
+        except (OSError, http.client.HTTPException):
             time.sleep(0.2)
+        finally:
+            connection.close()
 
 
-def portal_ready(settings_module: Any = settings) -> None:
+def portal_ready() -> None:
     """Database and static files are as this version of the code wants them."""
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
