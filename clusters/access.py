@@ -1,5 +1,6 @@
 """Hands out what reaches a cluster or a host: the one place that opens their secrets for use.
 
+`ssh_for(host)` is how to reach a host (clusters.adapters.ssh checks its recorded key).
 `kubernetes_for(cluster)` keeps one client per cluster and process; it is made anew when the cluster's
 access or its addresses have changed. Raises ClusterUnreachable when the cluster has no access yet,
 SecretUnreadable when the master key is another one.
@@ -17,9 +18,10 @@ from django.utils.translation import gettext as _
 from clusters import kubeconfig
 from clusters.adapters.connections import own_networks
 from clusters.adapters.kubernetes import KubernetesClient, SignIn
+from clusters.adapters.ssh import SshTarget
 from clusters.addresses import Address, AddressRule
 from clusters.errors import ClusterUnreachable
-from clusters.models import Cluster, ClusterSecret
+from clusters.models import Cluster, ClusterSecret, Credential, Host
 from kcloud_site.tenants import encryption
 
 ADMIN_KUBECONFIG = "admin.kubeconfig"
@@ -51,6 +53,32 @@ def kubernetes_for(cluster: Cluster, *, timeout: float = 10.0) -> KubernetesClie
     if kept:
         kept[1].close()
     return client
+
+
+def ssh_for(host: Host) -> SshTarget:
+    """How to sign in to the host. Asks the database for the credential unless it came with the host."""
+    credential = host.credential
+    secret = reveal_for_use(credential).decode()
+    is_key = credential.kind == Credential.Kind.SSH_KEY
+    return SshTarget(
+        name=host.name,
+        address=host.address,
+        port=host.ssh_port,
+        username=credential.username,
+        private_key=secret if is_key else "",
+        password="" if is_key else secret,
+        host_key=host.host_key,
+    )
+
+
+def reveal_for_use(credential: Credential) -> bytes:
+    """The key or password itself: for adapters, at the moment of use, nowhere else. Raises SecretUnreadable."""
+    return encryption.unseal(bytes(credential.sealed_secret), identity=credential_identity(credential.name))
+
+
+def credential_identity(name: str) -> str:
+    """What a credential's secret is sealed for."""
+    return f"clusters.Credential:{name}:secret"
 
 
 def forget(cluster_pk: int) -> None:
