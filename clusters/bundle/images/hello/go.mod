@@ -1,0 +1,3 @@
+module kcloud.local/hello
+
+go 1.24.0

@@ -1,0 +1,3 @@
+module kcloud.local/pause
+
+go 1.24.0
