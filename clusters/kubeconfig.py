@@ -16,9 +16,10 @@ from dataclasses import dataclass
 
 from clusters import certificates_pem as pem
 from clusters import yaml_tree
+from clusters.addresses import AddressRule, refusal
 from clusters.errors import KubeconfigRefused
 from clusters.kubeconfig_rules import refuse
-from clusters.server_url import check_server
+from clusters.server_url import check_server, literal_address
 
 MAX_BYTES = 64 * 1024
 MAX_TOKEN = 16 * 1024
@@ -81,6 +82,15 @@ def parse(data: bytes | str) -> Kubeconfig:
     cluster = _named(clusters, cluster_name, "clusters", f"{place}.cluster")
     user = _named(users, user_name, "users", f"{place}.user")
     return _assemble(name, cluster, f"clusters[{cluster_name}].cluster", user, f"users[{user_name}].user")
+
+
+def check_address(config: Kubeconfig, rule: AddressRule) -> None:
+    """Refuse an address written out in the server's URL that the rule forbids. A DNS name is judged when it
+    is resolved, at every connect (clusters.adapters.connections)."""
+    address = literal_address(config.server)
+    reason = refusal(address, rule) if address else ""
+    if reason:
+        raise refuse("internal-address", "server", address=str(address), reason=reason)
 
 
 def render(config: Kubeconfig) -> str:

@@ -46,7 +46,7 @@ _STUMBLES = (
 def read(text: str, refuse: Refuse) -> dict[str, Any]:
     """The one document in the text, a mapping. Raises what `refuse` makes, and nothing else."""
     try:
-        tree = _Reader(YAML(typ="rt", pure=True).parse(text), refuse).document()
+        tree = _Reader(_Parser(typ="rt", pure=True).parse(text), refuse).document()
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         raise refuse("bad-yaml", "", line=(mark.line + 1) if mark else 1) from error
@@ -69,6 +69,13 @@ def read(text: str, refuse: Refuse) -> dict[str, Any]:
 def quoted(text: str) -> str:
     """A YAML scalar for any text: JSON's string form is one."""
     return json.dumps(text, ensure_ascii=True)
+
+
+class _Parser(YAML):
+    """The library's parser without its plug-ins: looking for them reads a directory at every call."""
+
+    def official_plug_ins(self) -> list[str]:
+        return []
 
 
 class _Reader:
