@@ -1,6 +1,7 @@
 """What can go wrong with an operation, each with its remedy."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 class SubjectBusy(Exception):
@@ -23,14 +24,16 @@ class Cancelled(Exception):
     """Somebody asked to cancel; raised inside a step by `StepContext.check()`."""
 
 
-@dataclass
+@dataclass(eq=False)
 class StepFailed(Exception):
-    """A step ends badly, explained. `what` happened, `why`, and the `remedy`; `target` names the host, if one."""
+    """A step ends badly, explained. `what` happened, `why`, and the `remedy`; `target` names the host, if one.
+    `where` is filled in by the runner: the step's key and the number of the log line."""
 
     what: str
     why: str = ""
     remedy: str = ""
     target: str = ""
+    where: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return ". ".join(part.rstrip(".") for part in (self.what, self.why, self.remedy) if part) + "."

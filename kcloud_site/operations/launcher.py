@@ -1,0 +1,72 @@
+"""Run a program in its own process group and kill the group when the worker that asked for it dies.
+
+    python -I -S launcher.py <pid of the worker> <program> [argument …]
+
+A file to be executed, not imported: it starts in some 10 ms because it needs nothing but the standard library.
+SIGTERM and SIGINT are passed on to the group, SIGUSR2 kills it; the exit status is the program's.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from types import FrameType
+
+_PR_SET_PDEATHSIG = 1
+_WORKER_DIED = signal.SIGUSR1
+_KILL = signal.SIGUSR2
+_SIGNALS = (_WORKER_DIED, _KILL, signal.SIGTERM, signal.SIGINT)
+_libc = ctypes.CDLL(None)
+
+
+class Launcher:
+    """One program on behalf of one worker."""
+
+    def __init__(self, worker: int) -> None:
+        self._worker = worker
+        self._group = 0
+
+    def run(self, argv: list[str]) -> int:
+        """Exit status of the program, 128 + signal when a signal ended it, 127 when it cannot be started."""
+        # Signals wait until the group is known: else a worker that dies just now would leave the program behind.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        for number in _SIGNALS:
+            signal.signal(number, self._end)
+        _libc.prctl(_PR_SET_PDEATHSIG, _WORKER_DIED)
+        if os.getppid() != self._worker:
+            return 137
+        try:
+            program = subprocess.Popen(argv, process_group=0, preexec_fn=_prepare)
+        except OSError as error:
+            print(f"{argv[0]}: {error.strerror}", file=sys.stderr)
+            return 127
+        self._group = program.pid
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        status = program.wait()
+        self._signal(signal.SIGKILL)  # nothing it started outlives it
+        return status if status >= 0 else 128 - status
+
+    def _end(self, number: int, _frame: FrameType | None) -> None:
+        if number in (signal.SIGTERM, signal.SIGINT):
+            self._signal(number)
+        elif number == _KILL:
+            self._signal(signal.SIGKILL)
+        elif os.getppid() != self._worker:  # else only the thread that started us has ended
+            self._signal(signal.SIGKILL)
+            os._exit(137)
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._group, number)
+
+
+def _prepare() -> None:
+    """In the program's process, before it starts."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+
+if __name__ == "__main__":
+    sys.exit(Launcher(int(sys.argv[1])).run(sys.argv[2:]))

@@ -1,0 +1,21 @@
+"""manage.py clock: the process that keeps time. Start as many as you like; one leads."""
+
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from kcloud_site.operations import due
+from kcloud_site.operations.clock import Clock
+
+
+class Command(BaseCommand):
+    help = "Wake due work and operations whose worker has gone. One clock leads, the others stand by."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        due.ensure_due(name="operations.prune", job="kcloud_site.operations.jobs.prune", every=86_400)
+        clock = Clock()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: clock.stop.set())
+        self.stdout.write("clock: started")
+        clock.run()
