@@ -52,6 +52,8 @@ def arguments(dockerd: str) -> list[str]:
 
 
 def obtain(progress: Callable[[str], None]) -> Engine:
+    if "docker" in missing():
+        _require()
     if ours().answers():
         return ours()
     if not data().exists() and Engine().answers():

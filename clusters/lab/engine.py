@@ -74,7 +74,7 @@ class Engine:
         return observed(json.loads(self.run("inspect", *found)), network)
 
     def containers(self, lab: str) -> list[str]:
-        return self.run("ps", "--all", "--quiet", f"--filter=label={LAB_LABEL}={lab}").split()
+        return self.run("ps", "--all", f"--filter=label={LAB_LABEL}={lab}", "--format={{.Names}}").split()
 
     def execute(self, container: str, *command: str) -> str:
         """Run a command in a host from below, without SSH: only for what SSH cannot be trusted with yet."""

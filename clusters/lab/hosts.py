@@ -103,7 +103,8 @@ def _up(wanted: plan.LabSpec, before: Lab | None, progress: Progress) -> Lab:
         progress(f"Waiting for {len(lab.hosts)} hosts to answer by SSH")
         ssh.wait(lab.hosts)
     except BaseException:
-        _remove(engine, [one.container for one in created])
+        begun = {one.container for one in created}.intersection(engine.containers(wanted.name))
+        _remove(engine, sorted(begun))
         raise
     lab = _with_host_keys(lab, engine)
     state.save(lab)
@@ -236,17 +237,16 @@ def _host_status(host: LabHost, seen: plan.Observed | None) -> HostStatus:
     return HostStatus(name=host.name, address=host.address, state=word, started_at=started_at)
 
 
+def local_routes() -> dict[IPv4Network, str]:
+    """Networks this machine has a route to, each with who uses it in words."""
+    answer = subprocess.run(["ip", "-json", "-4", "route"], capture_output=True, text=True, check=False)
+    routes = [route for route in json.loads(answer.stdout or "[]") if route["dst"] != "default"]
+    return {
+        IPv4Network(route["dst"]): f"this machine's route by {route.get('dev', 'no device')}"
+        for route in routes
+    }
+
+
 def _taken() -> dict[IPv4Network, str]:
-    """Networks in use on this machine, each with who uses it in words."""
-    taken: dict[IPv4Network, str] = {}
-    output = subprocess.run(
-        ["ip", "-json", "-4", "route"], capture_output=True, text=True, check=False
-    ).stdout
-    for route in json.loads(output or "[]"):
-        if route["dst"] != "default":
-            taken[IPv4Network(route["dst"], strict=False)] = (
-                f"this machine's route by {route.get('dev', 'no device')}"
-            )
-    for name in state.names():
-        taken[IPv4Network(state.load(name).subnet)] = f"lab {name!r}"
-    return taken
+    labs = {IPv4Network(state.load(name).subnet): f"lab {name!r}" for name in state.names()}
+    return {**local_routes(), **labs}

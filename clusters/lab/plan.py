@@ -212,6 +212,14 @@ def check_growth(existing: LabSpec, wanted: LabSpec) -> None:
         raise InvalidLab(
             "prefix", why=f"hosts of lab {existing.name!r} begin with {existing.prefix!r}", remedy=down
         )
+    for field, was, now in (
+        ("memory", existing.memory, wanted.memory),
+        ("cpus", existing.cpus, wanted.cpus),
+    ):
+        if was != now:
+            raise InvalidLab(
+                field, why=f"hosts of lab {existing.name!r} have {was or 'no limit'}", remedy=down
+            )
     if wanted.hosts < existing.hosts:
         raise InvalidLab(
             "hosts",

@@ -118,7 +118,7 @@ def load(name: str) -> Lab:
             why=f"the labs here are: {known}",
             remedy=f"Run 'lab up --name {name}' to make it.",
         ) from None
-    except (ValueError, TypeError, KeyError, OSError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
         raise BrokenState(
             f"The record of lab {name!r} is not readable",
             why=f"{path}: {error}",
@@ -149,8 +149,8 @@ def forget(name: str) -> None:
 @contextmanager
 def exclusive() -> Iterator[None]:
     """Hold the one lock of all labs; waits for another command to finish."""
-    # Beside the state, not in it: the state root goes away with the last lab.
-    path = root().with_name(root().name + ".lock")
+    # Not in the state, which goes with the last lab; and one build of the image serves all who wait.
+    path = cache() / "lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -2,7 +2,6 @@
 
 import json
 import os
-from argparse import REMAINDER
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,7 +30,7 @@ class Command(BaseCommand):
         for one in (up, down, status, login):
             one.add_argument("--name", default=plan.DEFAULT_NAME, help="which lab (default %(default)s)")
         login.add_argument("host", help="its name, as in h1")
-        login.add_argument("command", nargs=REMAINDER, help="after '--': what to run")
+        login.add_argument("command", nargs="*", help="after '--': what to run")
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         try:
@@ -71,8 +70,7 @@ class Command(BaseCommand):
 
     def _ssh(self, *, name: str, host: str, command: list[str], **_: Any) -> None:
         lab = hosts.get(name)
-        arguments = command[1:] if command[:1] == ["--"] else command
-        line = ssh.command(lab, lab.host(host), arguments)
+        line = ssh.command(lab, lab.host(host), command)
         self.stdout.flush()
         os.execvp(line[0], line)  # noqa: S606 - the person's own terminal belongs to ssh from here
 
