@@ -24,6 +24,8 @@ START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 # A host's systemd, containerd and kubelet hold some 15 of root's inotify instances; 128 is the usual limit.
 INOTIFY_INSTANCES = 4096
+SYSTEMD = Path("/run/systemd/system")
+CGROUPS = Path("/sys/fs/cgroup")
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 # Debian keeps daemons where an ordinary user's PATH does not look.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
@@ -35,7 +37,16 @@ def data() -> Path:
 
 def runtime() -> Path:
     # Socket paths are limited to 107 characters, a state folder is not: hence a short one of its own.
-    return Path("/run/kcloud-lab") / hashlib.sha256(str(data()).encode()).hexdigest()[:8]
+    return Path("/run/kcloud-lab") / _mark()
+
+
+def cgroup() -> str:
+    """The control group all hosts of this engine lie under, where no systemd looks after such groups."""
+    return f"kcloud-lab-{_mark()}"
+
+
+def _mark() -> str:
+    return hashlib.sha256(str(data()).encode()).hexdigest()[:8]
 
 
 def ours() -> Engine:
@@ -44,10 +55,12 @@ def ours() -> Engine:
 
 def arguments(dockerd: str) -> list[str]:
     run = runtime()
+    own_group = [] if SYSTEMD.exists() else [f"--cgroup-parent=/{cgroup()}"]
     return [
         dockerd, f"--host=unix://{run}/docker.sock", f"--pidfile={run}/docker.pid", f"--exec-root={run}/exec",
         f"--data-root={data()}", "--bridge=none", "--iptables=false", "--ip6tables=false",
         "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false",
+        *own_group,
     ]  # fmt: skip
 
 
@@ -93,6 +106,7 @@ def stop() -> None:
     if pid:
         _end(pid)
     _restore_inotify()
+    _remove_cgroups()
     for folder in (runtime(), data()):
         _unmount_below(folder)
         shutil.rmtree(folder, ignore_errors=True)
@@ -181,6 +195,14 @@ def _unmount_below(folder: Path) -> None:
     for point in reversed(points):
         if Path(point).is_relative_to(folder):
             subprocess.run(["umount", "--lazy", point], capture_output=True, check=False)
+
+
+def _remove_cgroups() -> None:
+    """The engine leaves the group its containers were in, and may leave what pods made below it."""
+    for group in [CGROUPS / cgroup(), *CGROUPS.glob(f"*/{cgroup()}")]:
+        for folder, _, _ in os.walk(group, topdown=False):
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
 
 
 def _last_words(log: Path) -> str:

@@ -190,6 +190,7 @@ def test_down_leaves_nothing(tmp_path, monkeypatch):
         assert not engine.answers()
         assert processes_naming(str(daemon.runtime())) == []
         assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
+        assert list(daemon.CGROUPS.rglob(daemon.cgroup())) == []
     else:
         assert engine.containers(name) == []
         assert engine.run("network", "ls", f"--filter=label={LAB_LABEL}={name}", "--quiet") == ""

@@ -32,6 +32,15 @@ def test_ours_touches_no_rules_and_no_default_network(run_folder):
     assert f"--host=unix://{run_folder}/docker.sock" in line
 
 
+@pytest.mark.parametrize("booted_by_systemd", [True, False])
+def test_hosts_get_a_group_of_their_own_unless_systemd_gives_one(
+    run_folder, tmp_path, monkeypatch, booted_by_systemd
+):
+    monkeypatch.setattr(daemon, "SYSTEMD", tmp_path if booted_by_systemd else tmp_path / "absent")
+    given = f"--cgroup-parent=/{daemon.cgroup()}" in daemon.arguments("dockerd")
+    assert given is not booted_by_systemd
+
+
 def test_the_socket_path_is_short_however_long_the_state_path_is(monkeypatch):
     monkeypatch.setenv("KCLOUD_STATE", "/" + "x" * 200)
     assert len(daemon.ours().address.removeprefix("unix://")) < 100
@@ -147,6 +156,15 @@ def test_a_pid_file_that_names_nobody_is_no_engine(run_folder, text):
     run_folder.mkdir(parents=True)
     (run_folder / "docker.pid").write_text(text)
     assert daemon._pid() is None
+
+
+def test_stop_removes_the_groups_of_its_hosts_and_no_others(run_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(daemon, "CGROUPS", tmp_path / "cgroup")
+    for tree in (".", "memory", "cpu"):
+        (tmp_path / "cgroup" / tree / daemon.cgroup() / "host" / "kubepods").mkdir(parents=True)
+        (tmp_path / "cgroup" / tree / "docker").mkdir()
+    daemon.stop()
+    assert sorted({path.name for path in (tmp_path / "cgroup").rglob("*")}) == ["cpu", "docker", "memory"]
 
 
 def test_stop_is_harmless_where_nothing_runs(run_folder):
