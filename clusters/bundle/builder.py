@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from clusters.bundle import golang, manifest, preflight, signing
 from clusters.bundle.components import Component
-from clusters.bundle.errors import BundleError
+from clusters.bundle.errors import BundleError, BuildStopped
 from clusters.bundle.manifest import Manifest
 from clusters.bundle.process import Processes
 from clusters.bundle.progress import Progress
@@ -87,9 +87,7 @@ class Builder:
             for component in missing:
                 futures[component.key] = lanes[component.fetches].submit(self._make, component)
             wait(futures.values(), return_when=FIRST_EXCEPTION)
-            failed = [future for future in futures.values() if future.done() and future.exception()]
-            for future in failed:
-                future.result()
+            _raise_first(futures.values())
         except BaseException:
             self.processes.stop()
             raise
@@ -99,6 +97,7 @@ class Builder:
         return found | {key: future.result() for key, future in futures.items()}
 
     def _make(self, component: Component) -> Entry:
+        self.processes.refuse_if_stopped(component.name)
         self.progress.start(component.name, component.cost.seconds)
 
         def advance(share: float) -> None:
@@ -107,6 +106,8 @@ class Builder:
         try:
             entry = self.store.make(component.key, lambda work: component.make(work, advance))
         except BaseException:
+            # At once, in this thread: the next component of the lane must not start.
+            self.processes.stop()
             self.progress.failed(component.name)
             raise
         self.progress.done(component.name)
@@ -158,6 +159,13 @@ class Builder:
 def _distinct(wanted: dict[str, Sequence[Component]]) -> list[Component]:
     by_key = {component.key: component for components in wanted.values() for component in components}
     return list(by_key.values())
+
+
+def _raise_first(futures: Iterable[Future[Entry]]) -> None:
+    """Raise the reason of a failure rather than what was given up because of it."""
+    errors = [error for future in futures if future.done() and (error := future.exception())]
+    for error in sorted(errors, key=lambda error: isinstance(error, BuildStopped)):
+        raise error
 
 
 def _swap(draft: Path, final: Path) -> None:

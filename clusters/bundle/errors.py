@@ -128,6 +128,16 @@ class ComponentFailed(BundleError):
         self.component = component
 
 
+class BuildStopped(BundleError):
+    """Work that was given up because another part of the build failed or the operator stopped it."""
+
+    def __init__(self, component: str) -> None:
+        super().__init__(
+            f"{component} was given up: the build was stopped.",
+            "Run the build again: it continues where it stopped.",
+        )
+
+
 class DownloadFailed(BundleError):
     """A download did not give the file that was asked for; names the URL."""
 

@@ -37,19 +37,30 @@ class Toolchain:
 
 
 def find_toolchain(environment: Mapping[str, str] = os.environ) -> Toolchain:
-    """The first suitable of: $KCLOUD_GO, go on PATH, go in this Python environment."""
+    """The first suitable of: $KCLOUD_GO, an installed Go (PATH, /usr/local/go), the one of this Python environment.
+
+    The Python environment comes last although it may be first on PATH: an installed Go is the operator's choice.
+    """
     named = environment.get("KCLOUD_GO")
-    here = Path(sys.prefix) / "bin" / "go"
-    candidates = [named] if named else [shutil.which("go", path=environment.get("PATH")), str(here)]
     seen = []
-    for candidate in candidates:
-        version = _version_of(candidate) if candidate else None
-        if candidate and version:
-            if new_enough(version):
-                return Toolchain(candidate, version)
+    for candidate in [named] if named else _candidates(environment.get("PATH", "")):
+        version = _version_of(candidate)
+        if version and new_enough(version):
+            return Toolchain(candidate, version)
+        if version:
             seen.append(f"{candidate} is {version}")
     found = "; ".join(seen) or (f"KCLOUD_GO={named} does not run" if named else "none was found")
     raise GoMissing(".".join(map(str, GO_WANTED)), found)
+
+
+def _candidates(path: str) -> list[str]:
+    own = str(Path(sys.prefix) / "bin")
+    folders = [folder for folder in path.split(os.pathsep) if folder and folder != own]
+    return [
+        f"{folder}/go"
+        for folder in [*folders, "/usr/local/go/bin", own]
+        if os.access(f"{folder}/go", os.X_OK)
+    ]
 
 
 def new_enough(version: str) -> bool:

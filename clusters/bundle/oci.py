@@ -32,7 +32,8 @@ class ImageFile:
 
     def __post_init__(self) -> None:
         plain = PurePosixPath(self.path)
-        if not plain.is_absolute() or ".." in plain.parts or str(plain) != self.path or len(plain.parts) < 2:
+        outside = not plain.is_absolute() or ".." in plain.parts or self.path.startswith("//")
+        if outside or str(plain) != self.path or len(plain.parts) < 2:
             raise ValueError(f"{self.path!r} is not a plain absolute path of a file")
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from clusters.bundle.errors import ComponentFailed
+from clusters.bundle.errors import BuildStopped, ComponentFailed
 
 _TAIL = 12
 
@@ -49,7 +49,7 @@ class Processes:
             if on_line:
                 on_line(line)
 
-        process = self._start([*gentle, *argv], cwd, environment)
+        process = self._start(component, [*gentle, *argv], cwd, environment)
         try:
             output = _listen(process, hear)
         except BaseException:
@@ -59,9 +59,16 @@ class Processes:
             with self._lock:
                 self._running.discard(process)
         if process.returncode != 0:
+            self.refuse_if_stopped(component)
             said = "\n".join(tail) or f"{argv[0]} ended with {process.returncode}"
             raise ComponentFailed(component, f"{' '.join(argv[:2])} failed.\n{said}", remedy)
         return output
+
+    def refuse_if_stopped(self, component: str) -> None:
+        """Raise BuildStopped after `stop()`: what a stopped tool says is not the reason of the failure."""
+        with self._lock:
+            if self._stopped:
+                raise BuildStopped(component)
 
     def stop(self) -> None:
         """End every tool and let no new one start."""
@@ -72,11 +79,11 @@ class Processes:
             _end(process)
 
     def _start(
-        self, argv: Sequence[str], cwd: Path, environment: Mapping[str, str] | None
+        self, component: str, argv: Sequence[str], cwd: Path, environment: Mapping[str, str] | None
     ) -> subprocess.Popen[str]:
         with self._lock:
             if self._stopped:
-                raise ComponentFailed(argv[-1], "the build was stopped.", "Run it again to continue.")
+                raise BuildStopped(component)
             process = subprocess.Popen(
                 argv,
                 cwd=cwd,
