@@ -1,15 +1,27 @@
 """The door to django-q2, which carries wake-ups and nothing else: the id of an operation, the name of a due job.
 
 A wake-up may be lost, doubled or late without harm: the rows are the truth, the clock wakes again what was lost.
+`serve` runs a pool of workers such that SIGKILL of any of its processes neither wedges the pool nor leaves a stray.
 """
 
+import ctypes
 import logging
+import os
+import signal
 from typing import Any
 
+import django_q.cluster
 from django.db import transaction
+from django_q.cluster import Cluster
+from django_q.conf import Conf
+from django_q.queues import Queue
 from django_q.tasks import async_task
 
+from kcloud_site.operations import robust
+
 QUEUES = ("default", "provisioning")
+NAME_VARIABLE = "Q_CLUSTER_NAME"
+_PR_SET_PDEATHSIG = 1
 _log = logging.getLogger(__name__)
 
 
@@ -34,4 +46,34 @@ def _try(operation_id: int, queue: str) -> None:
 
 def wake_job(name: str, job: str, arguments: dict[str, Any]) -> None:
     """Have a worker of the default queue run a due job."""
-    async_task("kcloud_site.operations.jobs.run_due", name, job, arguments, save=False, ack_failure=True)
+    async_task(
+        "kcloud_site.operations.jobs.run_due",
+        name,
+        job,
+        arguments,
+        cluster="default",
+        save=False,
+        ack_failure=True,
+    )
+
+
+class _RobustQueue(Queue):  # type: ignore[misc]
+    """The pool's queue, whose locks the kernel opens when their holder is killed."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._rlock, self._wlock = robust.Lock(), robust.Lock()
+
+
+def serve(queue: str) -> None:
+    """Run this process's pool of workers for one queue, until SIGTERM. The environment must name the queue already:
+    django-q2 reads it when it is imported (ValueError otherwise)."""
+    if queue != Conf.CLUSTER_NAME:
+        raise ValueError(f"this process was started for queue {Conf.CLUSTER_NAME}, not {queue}")
+    django_q.cluster.Queue = _RobustQueue
+    libc = ctypes.CDLL(None)
+    # The pool's processes go when the one that started them goes: a stray would swallow wake-ups.
+    os.register_at_fork(after_in_child=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL))
+    pool = Cluster()
+    pool.start()
+    pool.sentinel.join()
