@@ -9,7 +9,6 @@ WatchExpired) for a "no".
 from __future__ import annotations
 
 import contextlib
-import ssl
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -18,6 +17,7 @@ from urllib.parse import quote
 import msgspec
 import urllib3
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from clusters.errors import (
     ClusterRefused,
@@ -28,6 +28,12 @@ from clusters.errors import (
 )
 
 CHUNK = 64 * 1024
+_PLAIN: tuple[tuple[type[BaseException], Any], ...] = (
+    (urllib3.exceptions.NameResolutionError, gettext_lazy("the name does not resolve")),
+    (urllib3.exceptions.ReadTimeoutError, gettext_lazy("no answer in time")),
+    (TimeoutError, gettext_lazy("no answer in time")),
+    (urllib3.exceptions.ProtocolError, gettext_lazy("the connection broke off")),
+)
 LONGEST_WAIT = 2.0
 # Plurals that are not the lower-case kind with an "s".
 PLURALS = {
@@ -182,21 +188,17 @@ def unreachable(problems: Sequence[str]) -> ClusterUnreachable:
 
 
 def plain(error: BaseException) -> str:
-    """A library's error in plain words, without object addresses."""
-    if isinstance(error, urllib3.exceptions.ReadTimeoutError | TimeoutError):
-        return _("no answer in time")
-    if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
-        return _("no connection in time")
-    if isinstance(error, urllib3.exceptions.NameResolutionError):
-        return _("the name does not resolve")
-    if isinstance(error, urllib3.exceptions.ProtocolError):
-        return _("the connection broke off")
+    """A library's error in plain words, without object addresses. The order matters: urllib3's errors
+    nest."""
     if isinstance(error, urllib3.exceptions.SSLError) and error.args:
         return str(error.args[0])
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
+    for kind, said in _PLAIN:
+        if isinstance(error, kind):
+            return str(said)
     if isinstance(error, urllib3.exceptions.NewConnectionError):
         return str(error).rsplit(": ", maxsplit=1)[-1]
+    if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
+        return _("no connection in time")
     return str(error) or type(error).__name__
 
 
