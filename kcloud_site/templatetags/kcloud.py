@@ -5,6 +5,7 @@ Nothing here queries: a tag shows what it is given. Text given to a tag is escap
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -12,10 +13,13 @@ from django import forms, template
 from django.core.paginator import Page
 from django.forms.boundfield import BoundField
 from django.templatetags.static import static
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.translation import pgettext
 
 from kcloud_site import formatting, status
 
@@ -89,7 +93,7 @@ def age_filter(moment: datetime | None) -> str | SafeString:
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         moment.isoformat(timespec="seconds"),
-        date_format(local, "DATETIME_FORMAT"),
+        f"{date_format(local, pgettext('date format', 'j M Y'))} {local:%H:%M:%S}",
         formatting.age(moment, timezone.now()),
     )
 
@@ -103,7 +107,7 @@ def clock(moment: datetime | None) -> str | SafeString:
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         moment.isoformat(timespec="seconds"),
-        date_format(local, "DATE_FORMAT"),
+        date_format(local, pgettext("date format", "j M Y")),
         f"{local:%H:%M:%S}",
     )
 
@@ -114,7 +118,7 @@ def moment(value: datetime | None) -> str | SafeString:
     if not value:
         return formatting.NOTHING
     local = timezone.localtime(value)
-    shown = f"{date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M}"
+    shown = f"{date_format(local, pgettext('date format', 'j M Y'))} {local:%H:%M}"
     return format_html('<time datetime="{}">{}</time>', value.isoformat(timespec="seconds"), shown)
 
 
@@ -168,3 +172,49 @@ def pager(context: template.Context, page: Page, order: Any = "") -> dict[str, A
     around = page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1)
     rest = query.urlencode()
     return {"page": page, "numbers": list(around), "order": order, "query": f"{rest}&" if rest else ""}
+
+
+_PAGES = {"clusters.cluster": "clusters:detail", "clusters.host": "clusters:host"}
+
+
+@register.simple_tag
+def subject_link(subject_type: str, name: str) -> str | SafeString:
+    """A thing's name, as a link to its page where it has one."""
+    try:
+        address = reverse(_PAGES[subject_type], args=[name])
+    except (KeyError, NoReverseMatch):
+        return name
+    return format_html('<a href="{}">{}</a>', address, name)
+
+
+@register.simple_tag
+def took(started: datetime | None, finished: datetime | None, now: datetime) -> str:
+    """How long something ran, or runs until now."""
+    return formatting.duration(((finished or now) - started).total_seconds() if started else None)
+
+
+@register.simple_tag
+def log_address(wanted: Any, **place: Any) -> SafeString:
+    """Another part of the same log: the filter stays, the place changes."""
+    query = {"host": wanted.host, "step": wanted.step, **place}
+    return format_html("?{}", urlencode({key: value for key, value in query.items() if value != ""}))
+
+
+@register.filter
+def as_pattern(text: str) -> str:
+    """A `pattern` attribute that matches this text alone."""
+    return "".join(f"\\{letter}" if letter in r"^$\.*+?()[]{}|/" else letter for letter in text)
+
+
+@register.inclusion_tag("components/change.html")
+def change(before: Any, after: Any) -> dict[str, Any]:
+    """What an audit event changed, key by key; equal values are left out."""
+    old, new = before or {}, after or {}
+    keys = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
+    return {"rows": [(key, _plain(old.get(key)), _plain(new.get(key))) for key in keys]}
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
