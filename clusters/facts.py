@@ -202,8 +202,8 @@ def stored(data: dict[str, Any]) -> HostFacts | None:
 
 
 def as_json(facts: HostFacts) -> dict[str, Any]:
-    """The form to store."""
-    built: dict[str, Any] = msgspec.to_builtins(facts)
+    """The form to store: what comes back from the database is equal to it."""
+    built: dict[str, Any] = json.loads(msgspec.json.encode(facts))
     return built
 
 
