@@ -31,28 +31,25 @@ _guard = threading.Lock()
 
 
 def kubernetes_for(cluster: Cluster, *, timeout: float = 10.0) -> KubernetesClient:
-    """The cluster's client; `timeout` bounds each answer in seconds."""
-    sealed = ClusterSecret.objects.filter(cluster=cluster, name=ADMIN_KUBECONFIG).values_list(
-        "sealed", flat=True
-    )
-    secret = sealed.first()
-    if secret is None:
-        raise ClusterUnreachable(
-            _("The portal has no access to cluster %(name)s yet.") % {"name": cluster.name},
-            "",
-            _("Deploy the cluster, or import it by its kubeconfig."),
-        )
-    stamp = _stamp(cluster, bytes(secret))
+    """The cluster's client, shared in this process; `timeout` bounds each answer in seconds. Do not close
+    it."""
+    secret = _secret(cluster)
+    stamp = _stamp(cluster, secret)
     key = (cluster.pk, timeout)
     with _guard:
         kept = _clients.get(key)
         if kept and kept[0] == stamp:
             return kept[1]
-        client = _client(cluster, bytes(secret), timeout)
+        client = _client(cluster, secret, timeout)
         _clients[key] = (stamp, client)
     if kept:
         kept[1].close()
     return client
+
+
+def open_kubernetes(cluster: Cluster, *, timeout: float = 10.0) -> KubernetesClient:
+    """A client of the caller's own, to be closed by it: for watches, which end by closing."""
+    return _client(cluster, _secret(cluster), timeout)
 
 
 def ssh_for(host: Host) -> SshTarget:
@@ -72,7 +69,8 @@ def ssh_for(host: Host) -> SshTarget:
 
 
 def reveal_for_use(credential: Credential) -> bytes:
-    """The key or password itself: for adapters, at the moment of use, nowhere else. Raises SecretUnreadable."""
+    """The key or password itself: for adapters, at the moment of use, nowhere else. Raises
+    SecretUnreadable."""
     return encryption.unseal(bytes(credential.sealed_secret), identity=credential_identity(credential.name))
 
 
@@ -107,6 +105,18 @@ def sign_in_of(config: kubeconfig.Kubeconfig) -> SignIn:
         key=config.client_key,
         token=config.token,
     )
+
+
+def _secret(cluster: Cluster) -> bytes:
+    found = ClusterSecret.objects.filter(cluster=cluster, name=ADMIN_KUBECONFIG)
+    sealed = found.values_list("sealed", flat=True).first()
+    if sealed is None:
+        raise ClusterUnreachable(
+            _("The portal has no access to cluster %(name)s yet.") % {"name": cluster.name},
+            "",
+            _("Deploy the cluster, or import it by its kubeconfig."),
+        )
+    return bytes(sealed)
 
 
 def _client(cluster: Cluster, sealed: bytes, timeout: float) -> KubernetesClient:

@@ -1,0 +1,27 @@
+"""`manage.py watch`: follow the nodes of every running cluster until told to stop (SIGTERM, Ctrl-C)."""
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from clusters.watching import Watcher
+
+
+class Command(BaseCommand):
+    help = (
+        "Watch the nodes of every running cluster and keep the portal's picture of them. Any number may run."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stop = threading.Event()
+
+        def end(_signal: int, _frame: FrameType | None) -> None:
+            stop.set()
+
+        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGINT, end)
+        self.stdout.write("watching clusters")
+        Watcher().run(stop)

@@ -1,0 +1,213 @@
+"""The watch process: one thread per cluster follows its nodes and writes what changed.
+
+Contract: clusters that are READY are shared out among any number of watchers by a lease each
+(`watch:<pk>`); a new one is noticed within seconds, a dead watcher's clusters are taken over when its
+leases end. A thread lists once, then watches from there; an expired version means list again; a cluster
+that does not answer twice is down until it does. Ends cleanly when `stop` is set: streams cut, threads
+joined, leases given back. Errors are logged, never fatal.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Protocol
+
+from django.db import DatabaseError, close_old_connections, connection
+
+from clusters import access
+from clusters.errors import ClusterError, WatchExpired
+from clusters.health import unreachable
+from clusters.models import Cluster
+from clusters.nodes import node_status
+from clusters.services import observation
+from kcloud_site.operations import leases, processes
+from kcloud_site.tenants.encryption import SecretUnreadable
+
+LOOK_EVERY = 1.0
+LEASE = timedelta(seconds=10)
+# A silent server is noticed when a watch of this length ends without a word.
+WATCH_SECONDS = 15.0
+FAILURES_UNTIL_DOWN = 2
+LONGEST_PAUSE = 15.0
+NODES = "/api/v1/nodes"
+
+logger = logging.getLogger(__name__)
+
+
+class Client(Protocol):
+    """What following needs of the adapter."""
+
+    def get(self, path: str, **params: Any) -> dict[str, Any]: ...
+    def version(self) -> str: ...
+    def watch(self, path: str, resource_version: str = "", timeout: float = 300.0) -> Any: ...
+    def close(self) -> None: ...
+
+
+Connect = Callable[[Cluster], Client]
+
+
+class Follower:
+    """One cluster, one thread. `stop()` ends it at once, wherever it waits."""
+
+    def __init__(self, cluster_pk: int, connect: Connect) -> None:
+        self.cluster_pk = cluster_pk
+        self._connect = connect
+        self._stop = threading.Event()
+        self._client: Client | None = None
+        self._failures = 0
+        self._thread = threading.Thread(target=self._run, name=f"watch-{cluster_pk}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._client is not None:
+            self._client.close()
+
+    def join(self, timeout: float) -> None:
+        self._thread.join(timeout)
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                close_old_connections()
+                self._turn()
+        finally:
+            connection.close()
+
+    def _turn(self) -> None:
+        """One list with the watches that follow it, until something ends them."""
+        try:
+            self._client = self._connect(Cluster.objects.get(pk=self.cluster_pk))
+            self._follow(self._client)
+        except WatchExpired:
+            logger.info("watch of cluster %s expired: listing again", self.cluster_pk)
+        except Cluster.DoesNotExist:
+            self._stop.set()
+        except (ClusterError, SecretUnreadable) as error:
+            self._failed(str(error))
+        except DatabaseError:
+            logger.exception("watch of cluster %s could not write", self.cluster_pk)
+            self._stop.wait(LOOK_EVERY)
+        except Exception:
+            logger.exception("watch of cluster %s stumbled", self.cluster_pk)
+            self._failed("")
+        finally:
+            if self._client is not None:
+                self._client.close()
+
+    def _follow(self, client: Client) -> None:
+        observation.record_version(cluster_pk=self.cluster_pk, version=client.version())
+        whole = client.get(NODES, resourceVersion="0")
+        seen = [node_status(each) for each in whole.get("items") or []]
+        observation.replace_nodes(cluster_pk=self.cluster_pk, seen=seen)
+        observation.judge_cluster(cluster_pk=self.cluster_pk)
+        self._failures = 0
+        version = str((whole.get("metadata") or {}).get("resourceVersion", ""))
+        while not self._stop.is_set():
+            for kind, item in client.watch(NODES, version, timeout=WATCH_SECONDS):
+                version = str((item.get("metadata") or {}).get("resourceVersion") or version)
+                self._take(kind, item)
+                if self._stop.is_set():
+                    return
+            observation.touch(cluster_pk=self.cluster_pk)
+
+    def _take(self, kind: str, item: dict[str, Any]) -> None:
+        seen = node_status(item)
+        if kind == "BOOKMARK" or not seen.name:
+            return
+        if kind == "DELETED":
+            changed = observation.remove_node(cluster_pk=self.cluster_pk, name=seen.name)
+        else:
+            changed = observation.record_node(cluster_pk=self.cluster_pk, seen=seen)
+        if changed:
+            observation.judge_cluster(cluster_pk=self.cluster_pk)
+
+    def _failed(self, why: str) -> None:
+        if self._stop.is_set():
+            return
+        self._failures += 1
+        if self._failures >= FAILURES_UNTIL_DOWN and why:
+            try:
+                observation.record_health(cluster_pk=self.cluster_pk, health=unreachable(why))
+            except DatabaseError:
+                logger.exception("health of cluster %s could not be written", self.cluster_pk)
+        logger.warning("watch of cluster %s: %s", self.cluster_pk, why)
+        self._stop.wait(min(0.5 * 2 ** (self._failures - 1), LONGEST_PAUSE))
+
+
+class Watcher:
+    """Shares the READY clusters with other watchers and follows its own."""
+
+    def __init__(self, *, connect: Connect = access.open_kubernetes, lease: timedelta = LEASE) -> None:
+        self._connect = connect
+        self._lease = lease
+        self._owner = processes.identity()
+        self._held: dict[int, tuple[leases.Held, Follower]] = {}
+
+    @property
+    def watched(self) -> list[int]:
+        return sorted(self._held)
+
+    def run(self, stop: threading.Event) -> None:
+        """Look, follow, keep, until told to stop."""
+        try:
+            while not stop.is_set():
+                self.look()
+                stop.wait(LOOK_EVERY)
+        finally:
+            self.end()
+
+    def look(self) -> None:
+        """One pass: keep our leases, drop what is gone, take at most one cluster more (so that watchers
+        that start together share)."""
+        close_old_connections()
+        try:
+            wanted = set(Cluster.objects.filter(state=Cluster.State.READY).values_list("pk", flat=True))
+            for pk in list(self._held):
+                self._keep_or_drop(pk, wanted)
+            for pk in sorted(wanted - set(self._held)):
+                if self._take(pk):
+                    break
+        except DatabaseError:
+            logger.exception("the watcher could not look for clusters")
+
+    def end(self) -> None:
+        """Stop everything and give the leases back."""
+        for _held, follower in self._held.values():
+            follower.stop()
+        for held, follower in self._held.values():
+            follower.join(5.0)
+            try:
+                leases.release(held)
+            except DatabaseError:
+                logger.warning("lease %s could not be given back: it ends by itself", held.name)
+        self._held.clear()
+
+    def _take(self, pk: int) -> bool:
+        held = leases.acquire(name=f"watch:{pk}", owner=self._owner, length=self._lease)
+        if held is None:
+            return False
+        follower = Follower(pk, self._connect)
+        self._held[pk] = (held, follower)
+        follower.start()
+        logger.info("watching cluster %s", pk)
+        return True
+
+    def _keep_or_drop(self, pk: int, wanted: set[int]) -> None:
+        held, follower = self._held[pk]
+        if pk in wanted and follower.alive and leases.renew(held, length=self._lease):
+            return
+        logger.info("no longer watching cluster %s", pk)
+        follower.stop()
+        follower.join(5.0)
+        del self._held[pk]
+        leases.release(held)
