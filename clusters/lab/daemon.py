@@ -10,22 +10,19 @@ import contextlib
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from clusters.lab import state
+from clusters.lab import remains, state
 from clusters.lab.engine import INSTALL_DOCKER, Engine
 from clusters.lab.errors import EngineUnavailable, ToolsMissing
 
 START_SECONDS = 60.0
-STOP_SECONDS = 60.0
 # A host's systemd, containerd and kubelet hold some 15 of root's inotify instances; 128 is the usual limit.
 INOTIFY_INSTANCES = 4096
 SYSTEMD = Path("/run/systemd/system")
-CGROUPS = Path("/sys/fs/cgroup")
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 # Debian keeps daemons where an ordinary user's PATH does not look.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
@@ -70,6 +67,8 @@ def obtain(progress: Callable[[str], None]) -> Engine:
     if ours().answers():
         return ours()
     if not data().exists() and Engine().answers():
+        if _inotify_instances() < INOTIFY_INSTANCES:
+            progress(f"For many hosts run 'sysctl -w fs.inotify.max_user_instances={INOTIFY_INSTANCES}'")
         return Engine()
     progress("Starting a container engine")
     start()
@@ -77,43 +76,64 @@ def obtain(progress: Callable[[str], None]) -> Engine:
 
 
 def start() -> None:
+    """Start ours and wait until it answers. One that runs but is slow is waited for, never replaced.
+
+    Hosts of an engine that died are ended first, as by a power cut: the engine could not take them over.
+    """
     dockerd = _require()
-    runtime().mkdir(parents=True, exist_ok=True, mode=0o700)
-    data().mkdir(parents=True, exist_ok=True, mode=0o711)
-    _raise_inotify()
-    (runtime() / "docker.pid").unlink(missing_ok=True)
-    log = runtime() / "dockerd.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            arguments(dockerd), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            cwd="/", start_new_session=True, env={**os.environ, "PATH": SEARCH_PATH},
-        )  # fmt: skip
+    first = not data().exists()
+    pid = _pid()
+    if pid is None:
+        _clear_runtime()
+        pid = _launch(dockerd)
     deadline = time.monotonic() + START_SECONDS
     while not ours().answers():
-        if process.poll() is not None or time.monotonic() > deadline:
-            why = _last_words(log)
-            _end(process.pid)
-            stop()
+        if not remains.alive(pid) or time.monotonic() > deadline:
+            why = _last_words()
+            remains.end(pid)
+            _clear_runtime()
+            # Data of labs that ran before stays: what hindered the start may be mended.
+            if first:
+                stop()
             raise EngineUnavailable(
                 "The container engine did not start", why=why, remedy="Mend what it names, then try again."
             )
         time.sleep(0.1)
 
 
+def _launch(dockerd: str) -> int:
+    runtime().mkdir(parents=True, exist_ok=True, mode=0o700)
+    data().mkdir(parents=True, exist_ok=True, mode=0o711)
+    _raise_inotify()
+    with _log().open("wb") as output:
+        process = subprocess.Popen(
+            arguments(dockerd), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            cwd="/", start_new_session=True, env={**os.environ, "PATH": SEARCH_PATH},
+        )  # fmt: skip
+    return process.pid
+
+
 def stop() -> None:
     """End our engine if it runs, then remove its data, mounts and sockets. Harmless when there is none."""
     pid = _pid()
-    if pid:
-        _end(pid)
-    _restore_inotify()
-    _remove_cgroups()
-    for folder in (runtime(), data()):
-        _unmount_below(folder)
-        shutil.rmtree(folder, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        runtime().parent.rmdir()
+    if pid is not None:
+        remains.end(pid)
+    _clear_runtime()
+    remains.unmount_below(data())
+    shutil.rmtree(data(), ignore_errors=True)
     with contextlib.suppress(OSError):
         state.root().rmdir()
+
+
+def _clear_runtime() -> None:
+    """Everything of ours but the data: only when the engine itself does not run."""
+    remains.end_all(runtime())
+    _restore_inotify()
+    remains.remove_groups(cgroup())
+    remains.unmount_below(runtime())
+    shutil.rmtree(runtime(), ignore_errors=True)
+    with contextlib.suppress(OSError):
+        runtime().parent.rmdir()
 
 
 def exists() -> bool:
@@ -147,9 +167,13 @@ def _require() -> str:
     return found
 
 
+def _inotify_instances() -> int:
+    return int(_INOTIFY.read_text())
+
+
 def _raise_inotify() -> None:
-    with contextlib.suppress(OSError, ValueError):
-        before = int(_INOTIFY.read_text())
+    with contextlib.suppress(OSError):
+        before = _inotify_instances()
         if before < INOTIFY_INSTANCES:
             (runtime() / "inotify").write_text(str(before))
             _INOTIFY.write_text(str(INOTIFY_INSTANCES))
@@ -161,51 +185,19 @@ def _restore_inotify() -> None:
 
 
 def _pid() -> int | None:
-    """Our engine's process, if it is still that: numbers are given again."""
+    """Our engine's process, if it is still that."""
     try:
         pid = int((runtime() / "docker.pid").read_text())
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
     except (OSError, ValueError):
         return None
-    return pid if str(runtime()) in command else None
+    return pid if remains.named(runtime(), pid) else None
 
 
-def _end(pid: int) -> None:
-    for sign, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, 10.0)):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, sign)
-        deadline = time.monotonic() + seconds
-        while _alive(pid) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if not _alive(pid):
-            return
+def _log() -> Path:
+    return runtime() / "dockerd.log"
 
 
-def _alive(pid: int) -> bool:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def _unmount_below(folder: Path) -> None:
-    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    for point in reversed(points):
-        if Path(point).is_relative_to(folder):
-            subprocess.run(["umount", "--lazy", point], capture_output=True, check=False)
-
-
-def _remove_cgroups() -> None:
-    """The engine leaves the group its containers were in, and may leave what pods made below it."""
-    for group in [CGROUPS / cgroup(), *CGROUPS.glob(f"*/{cgroup()}")]:
-        for folder, _, _ in os.walk(group, topdown=False):
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)
-
-
-def _last_words(log: Path) -> str:
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+def _last_words() -> str:
+    lines = [line for line in _log().read_text(errors="replace").splitlines() if line.strip()]
     telling = [line for line in lines if "level=fatal" in line or "failed to start" in line] or lines
     return telling[-1] if telling else "it said nothing"

@@ -101,6 +101,9 @@ def _build(archive: Path, sources: list[str]) -> None:
         )
     archive.parent.mkdir(parents=True, exist_ok=True)
     _check_room(archive.parent)
+    # What a build that was killed left; another one cannot be at work, since up holds the labs' lock.
+    for abandoned in archive.parent.glob("building-*"):
+        shutil.rmtree(abandoned)
     with tempfile.TemporaryDirectory(prefix="building-", dir=archive.parent) as folder:
         unfinished = Path(folder) / archive.name
         result = subprocess.run(

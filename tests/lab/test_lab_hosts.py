@@ -3,12 +3,14 @@
 Its own state folder, so that a lab somebody works with on this machine is not touched.
 """
 
+import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from clusters.lab import daemon, faults, hosts, ssh, state
+from clusters.lab import daemon, faults, hosts, remains, ssh, state
 from clusters.lab.engine import Engine
 from clusters.lab.errors import EngineRefused, HostsNotReady, InvalidLab
 from clusters.lab.plan import LAB_LABEL, bridge_name
@@ -190,12 +192,29 @@ def test_down_leaves_nothing(tmp_path, monkeypatch):
         assert not engine.answers()
         assert processes_naming(str(daemon.runtime())) == []
         assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
-        assert list(daemon.CGROUPS.rglob(daemon.cgroup())) == []
+        assert list(remains.CGROUPS.rglob(daemon.cgroup())) == []
     else:
         assert engine.containers(name) == []
         assert engine.run("network", "ls", f"--filter=label={LAB_LABEL}={name}", "--quiet") == ""
         assert len(set(engine.run("volume", "ls", "--quiet").split())) <= len(volumes) - 2
     assert hosts.down(name=name) is False
+
+
+def test_an_engine_that_died_comes_back_with_its_hosts(tmp_path, monkeypatch):
+    monkeypatch.setenv("KCLOUD_STATE", str(tmp_path / "kcloud"))
+    name = "t-died"
+    made = hosts.up(name=name, hosts=1, subnet="172.31.242.0/24")
+    try:
+        if Engine(made.engine) != daemon.ours():
+            pytest.skip("the engine of this machine is not the lab's to kill")
+        os.kill(int((daemon.runtime() / "docker.pid").read_text()), signal.SIGKILL)
+        again = hosts.up(name=name)
+        assert again.changes == ("h1: start",)
+        assert on(again, "h1", "hostname") == "h1"
+    finally:
+        hosts.down(name=name)
+    assert processes_naming(str(daemon.runtime())) == []
+    assert not daemon.exists()
 
 
 def processes_naming(text):

@@ -1,12 +1,14 @@
 """An engine of our own: when it is started, what it may touch, and that a failed start leaves nothing."""
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
-from clusters.lab import daemon
+from clusters.lab import daemon, remains
 from clusters.lab.engine import Engine
 from clusters.lab.errors import EngineUnavailable, ToolsMissing
 
@@ -55,8 +57,11 @@ def test_two_state_folders_have_engines_of_their_own(monkeypatch):
 
 def test_an_engine_that_runs_is_used(programs, run_folder):
     programs(docker='[ -z "$DOCKER_HOST" ] && echo 20.10 || ' + NO_ENGINE, dockerd="exit 1")
-    assert daemon.obtain(lambda _: None) == Engine()
+    told = []
+    assert daemon.obtain(told.append) == Engine()
     assert not daemon.exists()
+    assert "sysctl -w fs.inotify.max_user_instances" in told[0]
+    assert daemon._INOTIFY.read_text().strip() == "128"
 
 
 def test_ours_is_preferred_once_it_runs(programs, run_folder):
@@ -114,7 +119,7 @@ def test_a_start_that_never_answers_is_given_up_and_ended(programs, run_folder, 
     monkeypatch.setattr(daemon, "START_SECONDS", 0.5)
     with pytest.raises(EngineUnavailable):
         daemon.obtain(lambda _: None)
-    assert not daemon._alive(int((tmp_path / "pid").read_text()))
+    assert not remains.alive(int((tmp_path / "pid").read_text()))
 
 
 def test_start_returns_when_the_engine_answers_and_stop_ends_it(programs, run_folder, monkeypatch):
@@ -134,13 +139,13 @@ def test_start_returns_when_the_engine_answers_and_stop_ends_it(programs, run_fo
     assert pid is not None
     assert daemon.exists()
     daemon.stop()
-    assert not daemon._alive(pid)
+    assert not remains.alive(pid)
     assert not daemon.exists()
     assert not run_folder.parent.exists()
 
 
 def test_stop_does_not_end_a_process_that_only_has_the_number(run_folder):
-    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    other = subprocess.Popen([sys.executable, "-c", "input()", "unrelated"], stdin=subprocess.PIPE)
     try:
         run_folder.mkdir(parents=True)
         (run_folder / "docker.pid").write_text(str(other.pid))
@@ -158,8 +163,68 @@ def test_a_pid_file_that_names_nobody_is_no_engine(run_folder, text):
     assert daemon._pid() is None
 
 
+def test_a_restart_that_fails_keeps_the_data_of_labs(programs, run_folder, monkeypatch):
+    daemon.data().mkdir(parents=True)
+    (daemon.data() / "host").write_text("precious")
+    programs(docker=NO_ENGINE, dockerd="echo failed to start; exit 1", containerd=QUIET, runc=QUIET)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with pytest.raises(EngineUnavailable):
+        daemon.obtain(lambda _: None)
+    assert (daemon.data() / "host").read_text() == "precious"
+    assert not run_folder.exists()
+
+
+def test_an_engine_that_runs_but_is_slow_is_waited_for(programs, run_folder, monkeypatch, tmp_path):
+    with lingering(f"{run_folder}/docker.sock") as engine:
+        run_folder.mkdir(parents=True)
+        (run_folder / "docker.pid").write_text(str(engine.pid))
+        # Answers from the third question on.
+        programs(
+            docker=f"echo x >> {tmp_path}/asked; [ $(wc -l < {tmp_path}/asked) -ge 3 ] && echo 20.10 || {NO_ENGINE}",
+            dockerd=f"touch {tmp_path}/second", containerd=QUIET, runc=QUIET,
+        )  # fmt: skip
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        daemon.start()
+        assert engine.poll() is None
+    assert not (tmp_path / "second").exists()
+
+
+def test_what_a_dead_engine_left_running_is_ended_before_the_next(programs, run_folder, monkeypatch):
+    run_folder.mkdir(parents=True)
+    programs(docker=NO_ENGINE, dockerd="exit 1", containerd=QUIET, runc=QUIET)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with (
+        lingering(f"{run_folder}/exec/containerd.sock") as shim,
+        lingering("/elsewhere/containerd.sock") as other,
+    ):
+        with pytest.raises(EngineUnavailable):
+            daemon.start()
+        assert not remains.alive(shim.pid)
+        assert not remains.alive(shim.child)
+        assert other.poll() is None
+
+
+@contextmanager
+def lingering(argument):
+    """A process with ``argument`` on its command line that stays, and a child of it whose number it prints."""
+    script = (
+        "import subprocess, signal\n"
+        "child = subprocess.Popen(['sleep', '600'])\n"
+        "print(child.pid, flush=True)\n"
+        "try: signal.pause()\n"
+        "finally: child.kill()\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script, argument], stdout=subprocess.PIPE, text=True)
+    process.child = int(process.stdout.readline())
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+
+
 def test_stop_removes_the_groups_of_its_hosts_and_no_others(run_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(daemon, "CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(remains, "CGROUPS", tmp_path / "cgroup")
     for tree in (".", "memory", "cpu"):
         (tmp_path / "cgroup" / tree / daemon.cgroup() / "host" / "kubepods").mkdir(parents=True)
         (tmp_path / "cgroup" / tree / "docker").mkdir()

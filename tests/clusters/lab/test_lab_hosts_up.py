@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
 
@@ -90,6 +91,16 @@ def test_up_makes_a_host_again_that_somebody_removed(engine):
     lab = hosts.up(hosts=2)
     engine.run("rm", "--force", "--volumes", lab.host("h1").container)
     assert hosts.up().changes == ("h1: create",)
+
+
+def test_up_goes_on_where_a_killed_up_stopped(engine):
+    """Killed between its record and its containers: the record names hosts that have no key and do not run."""
+    whole = hosts.up(hosts=2)
+    engine.run("rm", "--force", "--volumes", whole.host("h2").container)
+    state.save(replace(whole, hosts=tuple(replace(host, host_key="") for host in whole.hosts)))
+    mended = hosts.up(hosts=2)
+    assert mended.changes == ("h2: create",)
+    assert mended == whole
 
 
 def test_two_labs_stand_side_by_side_on_networks_of_their_own(engine):

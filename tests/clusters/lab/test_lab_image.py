@@ -162,6 +162,15 @@ def test_a_build_that_fails_tells_why_and_leaves_no_archive(apt, programs):
     assert engine.images == {}
 
 
+def test_what_a_killed_build_left_goes_with_the_next(apt, programs, tmp_path):
+    left = state.cache() / "building-abandoned"
+    left.mkdir(parents=True)
+    (left / "host.tar").write_text("half")
+    programs(mmdebstrap=makes("ROOT", tmp_path))
+    image.ensure(ImportedImages(), lambda _: None)
+    assert [path.suffix for path in state.cache().iterdir()] == [".tar"]
+
+
 def test_a_missing_mmdebstrap_names_its_package(apt, programs):
     sh = shutil.which("sh")
     folder = programs(only=True)
