@@ -43,6 +43,8 @@ PROCESSES = {
     "k3s-agent": "kubernetes",
     "etcd": "etcd",
     "containerd": "runtime",
+    "containerd-shim": "runtime",
+    "conmon": "runtime",
     "dockerd": "runtime",
     "crio": "runtime",
     "flanneld": "network",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clusters.problems import PlanInvalid, Problem
@@ -24,18 +25,38 @@ def natural(name: str) -> list[tuple[int, str]]:
     ]
 
 
+@dataclass(frozen=True)
+class Placement:
+    """Host names by pool, and how many spare hosts were wanted beyond those there are."""
+
+    pools: dict[str, tuple[str, ...]]
+    missing: int
+
+    @property
+    def workers(self) -> dict[str, str]:
+        """Each worker's pool."""
+        return {host: pool for pool, hosts in self.pools.items() for host in hosts}
+
+
 def resolve_pools(
     spec: PlanSpec, spare_hosts: Iterable[str], present: Mapping[str, str] | None = None
 ) -> dict[str, tuple[str, ...]]:
-    """Host names by pool. `present` says which pool a host of this cluster serves now ({} before it is
-    deployed).
+    """Host names by pool. `present`: which pool each host of this cluster serves now ({} before it is there).
 
     Raises PlanInvalid with the arithmetic when the spare hosts are too few.
     """
+    found = place(spec, spare_hosts, present)
+    if found.missing:
+        wanted = sum(pool.count for pool in spec.pools)
+        raise PlanInvalid([_too_few(spec.region, wanted, wanted - found.missing)])
+    return found.pools
+
+
+def place(spec: PlanSpec, spare_hosts: Iterable[str], present: Mapping[str, str] | None = None) -> Placement:
+    """What the plan gets, as far as the spare hosts reach: first come, in the order of the pools."""
     named = {*spec.masters, *(host for pool in spec.pools for host in pool.hosts)}
     serving = present or {}
     free = sorted({host for host in spare_hosts if host not in named and host not in serving}, key=natural)
-    wanted = sum(pool.count for pool in spec.pools)
     found: dict[str, tuple[str, ...]] = {}
     missing = 0
     for pool in spec.pools:
@@ -47,9 +68,7 @@ def resolve_pools(
         free = free[len(new) :]
         missing += pool.count - len(chosen) - len(new)
         found[pool.name] = (*pool.hosts, *chosen, *new)
-    if missing:
-        raise PlanInvalid([_too_few(spec.region, wanted, wanted - missing)])
-    return found
+    return Placement(found, missing)
 
 
 def _too_few(region: str, wanted: int, there: int) -> Problem:

@@ -17,7 +17,7 @@ from django.core.management import call_command
 from clusters import access
 from clusters.lab import hosts as lab
 from clusters.models import Cluster, Credential, Host, Region
-from clusters.selectors import plans as plan_selectors
+from clusters.selectors import preflight as preflight_selectors
 from clusters.services import (
     bundles,
     cluster_secrets,
@@ -153,7 +153,7 @@ def plan_cluster(demo: Demo, say: Say) -> None:
     if cluster.state != Cluster.State.DRAFT:
         return
     wait_for(preflight.start_preflight(cluster=cluster, by=demo.by), say)
-    verdict = plan_selectors.preflight_verdict(cluster)
+    verdict = preflight_selectors.preflight_verdict(cluster)
     if verdict.blocked:
         raise DemoFailed(
             "The preflight blocks the demo's plan. "
