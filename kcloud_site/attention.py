@@ -1,14 +1,25 @@
-"""What is wrong or running on the whole platform: the counts in the frame. Two queries, whatever the size."""
+"""What is wrong, running or waiting on the whole platform: counts of the frame, the overview, search by name.
+
+Every function costs a fixed number of queries, whatever the size.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 
-from clusters.models import Cluster
+from clusters.models import Bundle, Cluster, Host, Node, Region
 from kcloud_site import status
-from kcloud_site.operations.models import ACTIVE, Operation
+from kcloud_site.operations import progress
+from kcloud_site.operations.models import ACTIVE, AuditEvent, Operation, State
+
+MOST_ITEMS = 10
+MOST_ROWS = 10
 
 # A draft or a cluster at work is not "unwell"; these healths of a cluster that should serve are.
 _UNWELL = (Cluster.Health.DOWN, Cluster.Health.UNKNOWN, Cluster.Health.DEGRADED)
@@ -24,19 +35,221 @@ class Counts:
 
 
 def counts() -> Counts:
-    rows = (
-        Cluster.objects.filter(state=Cluster.State.READY, health__in=_UNWELL)
-        .values_list("health")
-        .annotate(Count("id"))
-        .order_by()
-    )
-    by_health = dict(rows)
-    failed = Cluster.objects.filter(state=Cluster.State.FAILED).count()
-    if failed:
-        by_health["failed"] = failed
-    worst = status.worst(by_health)
+    """For the frame of every page: two queries."""
+    found = {key: number for key, number in _cluster_counts().items() if key in (*_UNWELL, "failed")}
+    worst = status.worst(found)
     return Counts(
-        unwell=sum(by_health.values()),
+        unwell=sum(found.values()),
         unwell_css=worst.css if worst else "is-off",
         running=Operation.objects.filter(state__in=ACTIVE).count(),
+    )
+
+
+def cluster_state(cluster: Cluster) -> str:
+    """The key of the status vocabulary for a cluster: its health when it should serve, else what it is doing."""
+    return cluster.health if cluster.state == Cluster.State.READY else cluster.state
+
+
+def _cluster_counts() -> dict[str, int]:
+    """Clusters by `cluster_state`, worst first."""
+    rows = Cluster.objects.order_by().values_list("state", "health").annotate(Count("id"))
+    found: dict[str, int] = {}
+    for state, health, number in rows:
+        key = health if state == Cluster.State.READY else state
+        found[key] = found.get(key, 0) + number
+    return dict(sorted(found.items(), key=lambda item: status.rank(item[0])))
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of the to-do list: state, what, why, since, and the way to deal with it."""
+
+    state: str
+    title: str
+    detail: str
+    why: str
+    since: datetime | None
+    view: str
+    argument: Any
+    action: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What the first page shows. `is_new`: nothing was ever added, so the page says how to begin."""
+
+    is_new: bool
+    has_hosts: bool
+    clusters: dict[str, int]
+    nodes: int
+    nodes_ready: int
+    hosts: int
+    spare: int
+    unreachable: int
+    running: int
+    bundles: int
+    items: Sequence[Item] = ()
+    rows: Sequence[Cluster] = ()
+    at_work: Sequence[Operation] = ()
+    changes: Sequence[AuditEvent] = ()
+
+    @property
+    def cluster_count(self) -> int:
+        return sum(self.clusters.values())
+
+    @property
+    def nodes_not_ready(self) -> int:
+        return self.nodes - self.nodes_ready
+
+
+def overview() -> Overview:
+    hosts = Host.objects.aggregate(
+        all=Count("id"),
+        spare=Count("id", filter=Q(cluster=None, state=Host.State.READY)),
+        unreachable=Count("id", filter=Q(state=Host.State.UNREACHABLE)),
+    )
+    nodes = Node.objects.aggregate(all=Count("id"), ready=Count("id", filter=Q(ready="True")))
+    clusters = _cluster_counts()
+    return Overview(
+        is_new=not clusters and not hosts["all"],
+        has_hosts=bool(hosts["all"]) or Region.objects.exists(),
+        clusters=clusters,
+        nodes=nodes["all"],
+        nodes_ready=nodes["ready"],
+        hosts=hosts["all"],
+        spare=hosts["spare"],
+        unreachable=hosts["unreachable"],
+        running=Operation.objects.filter(state__in=ACTIVE).count(),
+        bundles=Bundle.objects.filter(state=Bundle.State.VERIFIED).count(),
+        items=_items(),
+        rows=_worst_clusters(),
+        at_work=_titled(
+            Operation.objects.filter(state__in=ACTIVE).defer("inputs").order_by("-id")[:MOST_ITEMS]
+        ),
+        changes=list(AuditEvent.objects.order_by("-id")[:6]),
+    )
+
+
+def _items() -> list[Item]:
+    """Worst first, then the oldest."""
+    items = [*_failed_operations(), *_unwell_clusters(), *_lost_hosts()]
+    items.sort(key=lambda item: (status.rank(item.state), item.since is None, item.since))
+    return items[: 2 * MOST_ITEMS]
+
+
+def _failed_operations() -> list[Item]:
+    """Failed ones that nothing came after on the same subject, as long as the subject is there."""
+    newer = Operation.objects.filter(
+        subject_type=OuterRef("subject_type"), subject_id=OuterRef("subject_id"), id__gt=OuterRef("id")
+    )
+    failed = Operation.objects.filter(~Exists(newer), state=State.FAILED).defer("inputs").order_by("-id")
+    rows = _still_there(list(failed[: 5 * MOST_ITEMS]))[:MOST_ITEMS]
+    return [
+        Item(
+            state="failed",
+            title=str(progress.title_of(row.kind)),
+            detail=row.subject_name,
+            why=" ".join(str(row.failure.get(name) or "") for name in ("what", "remedy")).strip(),
+            since=row.finished_at,
+            view="operations:detail",
+            argument=row.pk,
+            action=_("Fix and resume"),
+        )
+        for row in rows
+    ]
+
+
+def _still_there(rows: list[Operation]) -> list[Operation]:
+    there = set()
+    for model in (Cluster, Host):
+        label = model._meta.label_lower
+        ids = [row.subject_id for row in rows if row.subject_type == label and row.subject_id.isdigit()]
+        there |= {(label, str(pk)) for pk in model.objects.filter(pk__in=ids).values_list("pk", flat=True)}
+    return [row for row in rows if (row.subject_type, row.subject_id) in there]
+
+
+def _unwell_clusters() -> list[Item]:
+    unwell = Cluster.objects.filter(state=Cluster.State.READY, health__in=_UNWELL).select_related("region")
+    return [
+        Item(
+            state=cluster.health,
+            title=cluster.name,
+            detail=str(cluster.region or ""),
+            why=cluster.health_reason,
+            since=cluster.health_since,
+            view="clusters:detail",
+            argument=cluster.name,
+            action=_("See cause"),
+        )
+        for cluster in unwell[:MOST_ITEMS]
+    ]
+
+
+def _lost_hosts() -> list[Item]:
+    lost = Host.objects.filter(state=Host.State.UNREACHABLE).select_related("region")
+    return [
+        Item(
+            state="unreachable",
+            title=host.name,
+            detail=str(host.region),
+            why=host.state_reason,
+            since=host.facts_at,
+            view="clusters:host",
+            argument=host.name,
+            action=_("See cause"),
+        )
+        for host in lost[:MOST_ITEMS]
+    ]
+
+
+def _worst_clusters() -> list[Cluster]:
+    rows = Cluster.objects.select_related("region").annotate(
+        node_count=Count("nodes"), ready_count=Count("nodes", filter=Q(nodes__ready="True"))
+    )
+    shown = list(rows.order_by("state", "name")[:1000])
+    for cluster in shown:
+        cluster.status_key = cluster_state(cluster)  # type: ignore[attr-defined]
+    return sorted(shown, key=lambda cluster: (status.rank(cluster_state(cluster)), cluster.name))[:MOST_ROWS]
+
+
+def _titled(rows: QuerySet[Operation] | Sequence[Operation]) -> list[Operation]:
+    found = list(rows)
+    for row in found:
+        row.title = progress.title_of(row.kind)  # type: ignore[attr-defined]
+    return found
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found, at most MOST_ROWS of each."""
+
+    clusters: Sequence[Cluster] = ()
+    hosts: Sequence[Host] = ()
+    nodes: Sequence[Node] = ()
+    operations: Sequence[Operation] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.clusters or self.hosts or self.nodes or self.operations)
+
+
+def search(text: str) -> Found:
+    """Clusters, hosts (also by address), nodes and operations (also by number) whose name contains the text."""
+    if not text:
+        return Found()
+    clusters = list(Cluster.objects.filter(name__icontains=text)[:MOST_ROWS])
+    for cluster in clusters:
+        cluster.status_key = cluster_state(cluster)  # type: ignore[attr-defined]
+    hosts = Host.objects.filter(Q(name__icontains=text) | Q(address__startswith=text)).select_related(
+        "cluster"
+    )
+    nodes = Node.objects.filter(name__icontains=text).select_related("cluster")
+    named = Q(subject_name__icontains=text)
+    number = text.removeprefix("op-")
+    if number.isascii() and number.isdigit() and len(number) < 10:
+        named |= Q(pk=int(number))
+    return Found(
+        clusters=clusters,
+        hosts=list(hosts[:MOST_ROWS]),
+        nodes=list(nodes[:MOST_ROWS]),
+        operations=_titled(Operation.objects.filter(named).defer("inputs").order_by("-id")[:MOST_ROWS]),
     )

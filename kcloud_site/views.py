@@ -5,15 +5,25 @@ from __future__ import annotations
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from kcloud_site import attention
+from kcloud_site.tenants.permissions import may_operate_platform, operator_required
 
 
+@require_safe
 @login_required
 def overview(request: HttpRequest) -> HttpResponse:
     """What state the platform is in, what needs somebody, how to begin."""
-    return render(request, "overview.html")
+    if not may_operate_platform(request.user):
+        return render(request, "no_rights.html")
+    return render(request, "overview.html", {"overview": attention.overview(), "now": timezone.now()})
 
 
-@login_required
+@require_safe
+@operator_required
 def search(request: HttpRequest) -> HttpResponse:
     """Clusters, hosts, nodes and operations by name."""
-    return render(request, "overview.html")
+    text = request.GET.get("q", "").strip()[:100]
+    return render(request, "search.html", {"search_text": text, "found": attention.search(text)})
