@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from clusters.bundle import golang, manifest, preflight, signing
 from clusters.bundle.components import Component
-from clusters.bundle.errors import BundleError, BuildStopped
+from clusters.bundle.errors import BuildStopped, BundleError
 from clusters.bundle.manifest import Manifest
 from clusters.bundle.process import Processes
 from clusters.bundle.progress import Progress

@@ -139,14 +139,22 @@ class Apt:
         self._state = state
         self._processes = processes
         self._options = ["-o", "APT::Sandbox::User=root"]
+        self._resolved: dict[tuple[str, ...], list[Package]] = {}
 
     def resolve(self, roots: Sequence[str]) -> list[Package]:
-        """The newest version of `roots` and all they depend on; fetches package lists when there are none."""
-        try:
-            return self._resolve(roots)
-        except ComponentFailed:
-            self.refresh()
-            return self._resolve(roots)
+        """The newest version of `roots` and all they depend on; fetches package lists when there are none.
+
+        Asked again, the answer is the same: the bundles of one build hold the same packages.
+        """
+        known = self._resolved.get(tuple(roots))
+        if known is None:
+            try:
+                known = self._resolve(roots)
+            except ComponentFailed:
+                self.refresh()
+                known = self._resolve(roots)
+            self._resolved[tuple(roots)] = known
+        return known
 
     def refresh(self) -> None:
         """Fetch package lists into a state of our own: needs no root and touches nothing of the system's."""

@@ -21,7 +21,7 @@ def time_left(*, elapsed: float, share: float, expected: float) -> float:
     """Seconds until the end: from the estimate at first, from the measured pace more and more."""
     share = min(max(share, 0.0), 1.0)
     by_estimate = max(expected - elapsed, 0.0)
-    if share == 0:
+    if share < 0.001:  # too little to tell a pace from
         return by_estimate
     by_pace = elapsed * (1 - share) / share
     return share * by_pace + (1 - share) * by_estimate

@@ -1,13 +1,17 @@
 """Official release archives, from a mirror on loopback."""
 
+import dataclasses
 import hashlib
+import io
 
 import pytest
 
 from clusters.bundle import catalogue, debian, golang, releases
+from clusters.bundle.builder import Builder, Target
 from clusters.bundle.components import Workshop
 from clusters.bundle.errors import BundleError, ChecksumWrong, ComponentFailed, DownloadFailed
 from clusters.bundle.process import Processes
+from clusters.bundle.progress import Progress
 from clusters.bundle.releases import (
     archive_url,
     coredns_archive,
@@ -17,6 +21,7 @@ from clusters.bundle.releases import (
     parse_addresses,
 )
 from clusters.bundle.store import Store
+from clusters.bundle.verification import verify
 
 ETCD_STEM = f"etcd-v{catalogue.ETCD}-linux-amd64"
 ETCD_PATH = f"/etcd/v{catalogue.ETCD}/{ETCD_STEM}.tar.gz"
@@ -206,3 +211,41 @@ def test_another_mirror_is_another_recipe(workshop):
         if one.key != two.key
     }
     assert changed == {"etcd 3.6.16", "coredns image", "kubernetes 1.34.4"}
+
+
+def test_a_whole_bundle_is_built_from_a_mirror(workshop, publish, etcd, mirror, tmp_path, key):
+    """All but the Debian packages: archives with a broken line in between, our own programs by a stand-in for go."""
+    go = tmp_path / "go"
+    go.write_text(
+        '#!/bin/sh\n[ "$1" != build ] || { while [ "$1" != -o ]; do shift; done; echo program > "$2"; }\n'
+    )
+    go.chmod(0o755)
+    kubernetes = {f"kubernetes/server/bin/{name}": name.encode() for name in catalogue.KUBERNETES_BINARIES}
+    path = "/kubernetes/v1.33.13/kubernetes-server-linux-amd64.tar.gz"
+    publish(path, kubernetes, f"{path}.sha256", form="{sum}")
+    path = f"/coredns/v{catalogue.COREDNS}/coredns_{catalogue.COREDNS}_linux_amd64.tgz"
+    publish(path, {"coredns": b"dns"}, f"{path}.sha256")
+    mirror.cut_after = [10_000, 60]
+    toolchain = golang.Toolchain(str(go), "go1.26.8")
+    workshop = dataclasses.replace(workshop, go=golang.GoBuilder(toolchain, tmp_path, workshop.processes))
+    parts = [part for part in workshop.components("1.33.13") if not part.name.startswith("packages")]
+    builder = Builder(
+        store=Store(tmp_path / "bundle-store"),
+        bundles=tmp_path / "bundles",
+        cache=tmp_path,
+        key=key,
+        processes=workshop.processes,
+        progress=Progress(io.StringIO()),
+        target=Target("linux", "amd64", "bookworm"),
+    )
+    (made,) = builder.build({"1.33.13": parts}, created_at="2026-01-02T03:04:05+00:00")
+    files = {file.path: file for file in verify(made, [key.public_key()]).manifest.files}
+    assert {
+        f"bin/{name}" for name in (*catalogue.KUBERNETES_BINARIES, *catalogue.ETCD_PACKAGES)
+    } < files.keys()
+    assert {"images/pause.tar", "images/hello.tar", "images/coredns.tar"} < files.keys()
+    assert (
+        files["bin/kubelet"].source
+        == f"{mirror.url}/kubernetes/v1.33.13/kubernetes-server-linux-amd64.tar.gz"
+    )
+    assert any(asked for _, asked in mirror.asked if asked)
