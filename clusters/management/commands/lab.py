@@ -15,6 +15,16 @@ class Command(BaseCommand):
     help = "Lab hosts: machines on this machine, for demo, development and tests."
     requires_system_checks: list[str] = []
 
+    # What follows '--' on the command line: to be run on the host.
+    remote: list[str] = []
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Keep what follows '--' from argparse, which would refuse it after 'HOST --name LAB'."""
+        if "--" in argv:
+            cut = argv.index("--")
+            argv, self.remote = argv[:cut], argv[cut + 1 :]
+        super().run_from_argv(argv)
+
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="up|down|status|ssh")
         up = actions.add_parser("up", help="bring a lab up; run again, it does only what is missing")
@@ -26,11 +36,10 @@ class Command(BaseCommand):
         down = actions.add_parser("down", help="remove a lab and everything it left")
         status = actions.add_parser("status", help="list hosts with address, state and uptime")
         status.add_argument("--json", action="store_true", help="for programs")
-        login = actions.add_parser("ssh", help="log in to a host, or run a command there")
+        login = actions.add_parser("ssh", help="log in to a host, or run what follows '--' there")
         for one in (up, down, status, login):
             one.add_argument("--name", default=plan.DEFAULT_NAME, help="which lab (default %(default)s)")
         login.add_argument("host", help="its name, as in h1")
-        login.add_argument("command", nargs="*", help="after '--': what to run")
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         try:
@@ -68,9 +77,9 @@ class Command(BaseCommand):
             uptime = str(now - host.started_at).split(".")[0] if host.started_at else "-"
             self.stdout.write(f"{host.name:<12} {host.address:<16} {host.state:<20} {uptime}")
 
-    def _ssh(self, *, name: str, host: str, command: list[str], **_: Any) -> None:
+    def _ssh(self, *, name: str, host: str, **_: Any) -> None:
         lab = hosts.get(name)
-        line = ssh.command(lab, lab.host(host), command)
+        line = ssh.command(lab, lab.host(host), self.remote)
         self.stdout.flush()
         os.execvp(line[0], line)  # noqa: S606 - the person's own terminal belongs to ssh from here
 

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from clusters.lab import faults, hosts
+from clusters.management.commands.lab import Command
 
 
 def lab(*words):
@@ -96,14 +97,15 @@ def test_down_of_nothing_names_the_labs_there_are(engine):
     [
         (["h1"], ["kcloud@172.30.0.11"]),
         (["h1", "--", "sudo", "id", "-u"], ["kcloud@172.30.0.11", "--", "sudo", "id", "-u"]),
-        (["h2", "uptime"], ["kcloud@172.30.0.12", "--", "uptime"]),
+        (["h2", "--name", "demo", "--", "ls", "--", "x"], ["kcloud@172.30.0.12", "--", "ls", "--", "x"]),
+        (["--name", "demo", "h2"], ["kcloud@172.30.0.12"]),
     ],
 )
 def test_ssh_becomes_ssh(engine, monkeypatch, words, tail):
     lab("up", "--hosts", "2")
     became = []
     monkeypatch.setattr(os, "execvp", lambda program, line: became.append((program, line)))
-    lab("ssh", *words)
+    Command().run_from_argv(["manage.py", "lab", "ssh", *words])
     program, line = became[0]
     assert program == "ssh"
     assert line[-len(tail) :] == tail
