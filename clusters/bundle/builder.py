@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from clusters.bundle import golang, manifest, preflight, signing
 from clusters.bundle.components import Component
 from clusters.bundle.errors import BuildStopped, BundleError
-from clusters.bundle.manifest import Manifest
+from clusters.bundle.manifest import Manifest, ManifestFile
 from clusters.bundle.process import Processes
 from clusters.bundle.progress import Progress
 from clusters.bundle.store import Entry, Store
@@ -75,9 +75,9 @@ class Builder:
     def _announce(self, components: list[Component], found: dict[str, Entry]) -> None:
         missing = [component.cost for component in components if component.key not in found]
         need = preflight.estimate(missing, cpus=os.cpu_count() or 1, keep_cache=self.keep_cache)
-        free = shutil.disk_usage(self.store.root).free
-        self.progress.say(preflight.announcement(need, free=free, keep_cache=self.keep_cache))
-        preflight.refuse_full_disk(need, free=free, where=str(self.store.root))
+        store, cache = _disk(self.store.root), _disk(self.cache)
+        self.progress.say(preflight.announcement(need, free=store.free, keep_cache=self.keep_cache))
+        preflight.refuse_full_disk(need, store=store, cache=cache)
 
     def _make_missing(self, components: list[Component], found: dict[str, Entry]) -> dict[str, Entry]:
         missing = [component for component in components if component.key not in found]
@@ -116,7 +116,7 @@ class Builder:
     def _assemble(self, version: str, entries: list[Entry], created_at: str) -> Path:
         files = tuple(sorted(file for entry in entries for file in entry.files))
         final = self.bundles / version
-        if self._is_current(final, files):
+        if self._is_current(final, entries, files):
             self.progress.say(f"bundle {version}: unchanged")
             return final
         draft = self.bundles / f".new-{version}"
@@ -138,9 +138,15 @@ class Builder:
         self.progress.say(f"bundle {version}: {final}")
         return final
 
-    def _is_current(self, directory: Path, files: tuple[manifest.ManifestFile, ...]) -> bool:
+    def _is_current(self, directory: Path, entries: list[Entry], files: tuple[ManifestFile, ...]) -> bool:
+        # What is one file with the store's was read a moment ago, when the entry was found.
+        shared = all(
+            (directory / file.path).exists() and (directory / file.path).samefile(entry.directory / file.path)
+            for entry in entries
+            for file in entry.files
+        )
         try:
-            return verify(directory, [self.key.public_key()]).manifest.files == files
+            return verify(directory, [self.key.public_key()], deep=not shared).manifest.files == files
         except BundleError:
             return False
 
@@ -154,6 +160,10 @@ class Builder:
                 shutil.rmtree(old)
             else:
                 old.rename(final)
+
+
+def _disk(folder: Path) -> preflight.Disk:
+    return preflight.Disk(folder.stat().st_dev, shutil.disk_usage(folder).free, str(folder))
 
 
 def _distinct(wanted: dict[str, Sequence[Component]]) -> list[Component]:

@@ -17,11 +17,17 @@ MARGIN = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """`peak` is the disk needed while building, `stays` what is left of it afterwards."""
+    """`store` and `scratch` are needed while building, for results and caches; `stays` is left of both afterwards."""
 
-    peak: int
+    store: int
+    scratch: int
     stays: int
     seconds: int
+
+    @property
+    def peak(self) -> int:
+        """The disk needed while building."""
+        return self.store + self.scratch
 
 
 def estimate(missing: Iterable[Cost], *, cpus: int, keep_cache: bool) -> Estimate:
@@ -30,14 +36,30 @@ def estimate(missing: Iterable[Cost], *, cpus: int, keep_cache: bool) -> Estimat
     stays = sum(cost.stays for cost in costs)
     scratch = sum(cost.scratch for cost in costs)
     seconds = sum(cost.seconds for cost in costs) * 2 / max(1, min(cpus, 16))
-    peak = (stays + scratch) * (1 + MARGIN)
-    return Estimate(peak=round(peak), stays=stays + scratch if keep_cache else stays, seconds=round(seconds))
+    return Estimate(
+        store=round(stays * (1 + MARGIN)),
+        scratch=round(scratch * (1 + MARGIN)),
+        stays=stays + scratch if keep_cache else stays,
+        seconds=round(seconds),
+    )
 
 
-def refuse_full_disk(need: Estimate, *, free: int, where: str) -> None:
-    """Raise NotEnoughDisk when the build does not fit."""
-    if need.peak > free:
-        raise NotEnoughDisk(needed=size_text(need.peak), free=size_text(free), where=where)
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A file system: `device` tells it from others, `free` in bytes, `where` is the folder that is on it."""
+
+    device: int
+    free: int
+    where: str
+
+
+def refuse_full_disk(need: Estimate, *, store: Disk, cache: Disk) -> None:
+    """Raise NotEnoughDisk when the build does not fit: results and caches may lie on one file system or on two."""
+    one_disk, two_disks = [(need.peak, store)], [(need.store, store), (need.scratch, cache)]
+    checks = one_disk if store.device == cache.device else two_disks
+    for needed, disk in checks:
+        if needed > disk.free:
+            raise NotEnoughDisk(needed=size_text(needed), free=size_text(disk.free), where=disk.where)
 
 
 def announcement(need: Estimate, *, free: int, keep_cache: bool) -> str:

@@ -129,6 +129,19 @@ def test_a_bundle_that_was_meddled_with_is_put_together_again(kitchen, harm):
     assert sorted(kitchen.made) == ["etcd", "kubelet"]
 
 
+def test_a_bundle_of_copies_is_read_whole_before_it_is_called_unchanged(kitchen, monkeypatch):
+    wanted = {"1.34.4": [kitchen.component("etcd")]}
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", lambda *args: (_ for _ in ()).throw(OSError("cross-device link")))
+        kitchen.build(wanted)
+    copy = kitchen.bundles / "1.34.4" / "bin/etcd"
+    copy.chmod(0o600)
+    copy.write_text("evil")
+    kitchen.build(wanted)
+    assert kitchen.made == ["etcd"]
+    assert (kitchen.verified().directory / "bin/etcd").read_text() == "etcd"
+
+
 def test_a_component_that_fails_stops_the_build_and_keeps_what_was_finished(kitchen):
     def fail():
         raise ComponentFailed("kubelet", "compiler said no", "Look.")
@@ -319,7 +332,7 @@ def test_after_a_stop_no_tool_starts(tmp_path):
     assert not (tmp_path / "file").exists()
 
 
-def test_the_free_disk_is_that_of_the_store(kitchen, monkeypatch):
+def test_the_free_disk_is_that_of_store_and_cache(kitchen, monkeypatch):
     asked = []
     real = shutil.disk_usage
 
@@ -329,4 +342,4 @@ def test_the_free_disk_is_that_of_the_store(kitchen, monkeypatch):
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
     kitchen.build({"1.34.4": [kitchen.component("etcd")]})
-    assert asked == [kitchen.store.root]
+    assert asked == [kitchen.store.root, kitchen.cache]

@@ -8,6 +8,7 @@ from clusters.bundle import catalogue
 from clusters.bundle.catalogue import MB, Cost
 from clusters.bundle.errors import NotEnoughDisk, VersionUnknown
 from clusters.bundle.preflight import (
+    Disk,
     Estimate,
     announcement,
     duration_text,
@@ -23,7 +24,7 @@ costs = st.lists(
 
 def test_the_need_is_what_stays_and_what_is_scratch_and_a_margin():
     need = estimate([Cost(100, 900, 100), Cost(20, 0, 0)], cpus=2, keep_cache=False)
-    assert need == Estimate(peak=1100, stays=100, seconds=120)
+    assert need == Estimate(store=110, scratch=990, stays=100, seconds=120)
 
 
 def test_a_kept_cache_stays():
@@ -40,33 +41,48 @@ def test_more_to_make_never_needs_less(some, more, cpus, keep):
     one = estimate(some, cpus=cpus, keep_cache=keep)
     both = estimate(some + more, cpus=cpus, keep_cache=keep)
     assert (both.peak, both.stays, both.seconds) >= (one.peak, one.stays, one.seconds)
+    assert one.peak >= one.store
     assert one.peak >= one.stays
 
 
 @given(costs, st.integers(0, 10**12))
 def test_a_build_is_refused_exactly_when_it_does_not_fit(some, free):
     need = estimate(some, cpus=2, keep_cache=False)
-    if need.peak > free:
+    disk = Disk(1, free, "/store")
+    if need.store + need.scratch > free:
         with pytest.raises(NotEnoughDisk):
-            refuse_full_disk(need, free=free, where="/store")
+            refuse_full_disk(need, store=disk, cache=disk)
     else:
-        refuse_full_disk(need, free=free, where="/store")
+        refuse_full_disk(need, store=disk, cache=disk)
+
+
+@given(costs, st.integers(0, 10**11), st.integers(0, 10**11))
+def test_two_disks_are_asked_each_for_its_own_part(some, store, cache):
+    need = estimate(some, cpus=2, keep_cache=False)
+    disks = {"store": Disk(1, store, "/store"), "cache": Disk(2, cache, "/cache")}
+    if need.store > store or need.scratch > cache:
+        with pytest.raises(NotEnoughDisk) as caught:
+            refuse_full_disk(need, **disks)
+        assert ("/store" if need.store > store else "/cache") in str(caught.value)
+    else:
+        refuse_full_disk(need, **disks)
 
 
 def test_the_refusal_says_how_much_is_needed_where_and_what_to_do():
+    disk = Disk(1, 2_000 * MB, "/store")
     with pytest.raises(NotEnoughDisk) as caught:
-        refuse_full_disk(Estimate(7_400 * MB, 0, 0), free=2_000 * MB, where="/store")
+        refuse_full_disk(Estimate(400 * MB, 7_000 * MB, 0, 0), store=disk, cache=disk)
     assert str(caught.value) == "The build needs 7.4 GB of free disk in /store, and 2.0 GB are free."
     assert "KCLOUD_BUNDLES" in caught.value.remedy
 
 
 def test_the_announcement_says_disk_and_time():
-    text = announcement(Estimate(7_000 * MB, 700 * MB, 540), free=80_000 * MB, keep_cache=False)
+    text = announcement(Estimate(700 * MB, 6_300 * MB, 700 * MB, 540), free=80_000 * MB, keep_cache=False)
     assert text == "Needs 7.0 GB of disk while it builds, 700 MB of it stay; about 9 min. Free: 80 GB."
 
 
 def test_the_announcement_says_that_a_kept_cache_is_included():
-    assert "compiler cache included" in announcement(Estimate(2, 2, 2), free=1, keep_cache=True)
+    assert "compiler cache included" in announcement(Estimate(2, 2, 2, 2), free=1, keep_cache=True)
 
 
 def test_nothing_to_do_is_said_too():
