@@ -63,7 +63,7 @@ lint: .venv/.synced ## style, types, layers, templates, playbooks, translations
 	$(VENV)/ruff format --check .
 	$(VENV)/lint-imports
 	$(VENV)/mypy
-	$(VENV)/djlint --check --lint --quiet templates
+	$(VENV)/djlint --lint --quiet templates
 	$(VENV)/yamllint --strict clusters/ansible
 	$(VENV)/ansible-lint --offline -q clusters/ansible
 	$(VENV)/python manage.py makemigrations --check --dry-run --verbosity 0
@@ -74,7 +74,6 @@ translations: .venv/.synced ## bring the Chinese catalogue up to date with the s
 format: .venv/.synced ## let the formatters have their way
 	$(VENV)/ruff check --fix-only .
 	$(VENV)/ruff format .
-	$(VENV)/djlint --reformat --quiet templates || true
 
 test-fast: .venv/.synced ## everything but lab, browser and PostgreSQL
 	$(PYTEST) -n 2 -m "not lab and not browser and not postgres"
