@@ -65,7 +65,7 @@ lint: .venv/.synced ## style, types, layers, templates, playbooks, translations
 	$(VENV)/mypy
 	$(VENV)/djlint --lint --quiet templates
 	$(VENV)/yamllint --strict clusters/ansible
-	$(VENV)/ansible-lint --offline -q clusters/ansible
+	cd clusters/ansible && ANSIBLE_CONFIG=ansible.cfg $(CURDIR)/$(VENV)/ansible-lint --offline -q
 	$(VENV)/python manage.py makemigrations --check --dry-run --verbosity 0
 
 translations: .venv/.synced ## bring the Chinese catalogue up to date with the sources
