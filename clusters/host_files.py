@@ -297,3 +297,23 @@ def _whole(code: str, text: str, fix: str, **facts: int) -> HostFileInvalid:
 
 def _at(line: int, said: str, code: str, text: str, fix: str) -> HostFileInvalid:
     return HostFileInvalid([RowProblem(line, Problem("row", code, text, fix, {"field": shown(said)}))])
+
+
+def guess_format(data: bytes, file_name: str = "") -> Format:
+    """By the file's name, else by how the first line that says something begins."""
+    if file_name.lower().endswith((".yaml", ".yml", ".json")):
+        return "yaml"
+    if file_name.lower().endswith((".csv", ".tsv")):
+        return "csv"
+    lines = (line.strip() for line in data[:4096].removeprefix(b"\xef\xbb\xbf").splitlines())
+    first = next((line for line in lines if line and not line.startswith(b"#")), b"")
+    return "yaml" if first.startswith((b"-", b"hosts:", b"[", b"{", b"%")) else "csv"
+
+
+def as_csv(rows: Iterable[Row]) -> str:
+    """The same hosts as a file with every column filled in."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows((row.name, row.address, row.ssh_port, row.region, row.credential) for row in rows)
+    return out.getvalue()

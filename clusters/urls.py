@@ -1,7 +1,34 @@
 """Addresses of the infrastructure pages: clusters, nodes, plans, hosts, regions, credentials, bundles."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
+
+from clusters.views import bundles, credentials, host_imports, hosts, plans, preflight, regions
 
 app_name = "clusters"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [
+    path("hosts/", hosts.host_list, name="hosts"),
+    path("hosts/new/", hosts.host_create, name="host_create"),
+    path("hosts/import/", host_imports.host_import, name="host_import"),
+    path("hosts/<slug:name>/", hosts.host, name="host"),
+    path("hosts/<slug:name>/edit/", hosts.host_edit, name="host_edit"),
+    path("hosts/<slug:name>/key/", hosts.host_key, name="host_key"),
+    path("hosts/<slug:name>/gather/", hosts.host_gather, name="host_gather"),
+    path("hosts/<slug:name>/delete/", hosts.host_delete, name="host_delete"),
+    path("regions/", regions.region_list, name="regions"),
+    path("regions/new/", regions.region_create, name="region_create"),
+    path("regions/<slug:name>/", regions.region, name="region"),
+    path("regions/<slug:name>/delete/", regions.region_delete, name="region_delete"),
+    path("credentials/", credentials.credential_list, name="credentials"),
+    path("credentials/new/", credentials.credential_create, name="credential_create"),
+    path("credentials/<slug:name>/", credentials.credential, name="credential"),
+    path("credentials/<slug:name>/delete/", credentials.credential_delete, name="credential_delete"),
+    path("bundles/", bundles.bundle_list, name="bundles"),
+    path("clusters/new/", plans.plan_create, name="plan_create"),
+    path("clusters/new/yaml/", plans.plan_upload, name="plan_upload"),
+    path("clusters/<slug:name>/plan/", plans.plan, name="plan"),
+    path("clusters/<slug:name>/plan/history/", plans.plan_history, name="plan_history"),
+    path("clusters/<slug:name>/plan/yaml/", plans.plan_yaml_file, name="plan_yaml"),
+    path("clusters/<slug:name>/preflight/", preflight.run, name="preflight"),
+    path("clusters/<slug:name>/preflight/<int:pk>/accept/", preflight.accept, name="preflight_accept"),
+]

@@ -74,6 +74,11 @@ def revise_host(*, host: Host, region: Region, credential: Credential, by: Any) 
     return host
 
 
+def seen_fingerprint(*, host: Host) -> str:
+    """The fingerprint of the key the host shows now, trusted or not. Raises HostUnreachable."""
+    return ssh.fingerprint(ssh.scan_host_key(host.address, host.ssh_port))
+
+
 def accept_new_host_key(*, host: Host, fingerprint: str, by: Any) -> Host:
     """Trust the key the host shows now, if it still is the one with this fingerprint, which a person has compared."""
     key = ssh.scan_host_key(host.address, host.ssh_port)

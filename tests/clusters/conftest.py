@@ -3,6 +3,7 @@
 import pytest
 
 from tests.clusters import control_plane as real
+from tests.clusters import loopback_sshd as sshd
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +14,18 @@ def control_plane():
         pytest.skip(f"no release bundle {real.VERSION}: manage.py bundle build {real.VERSION}")
     with real.running(folder) as plane:
         yield plane
+
+
+@pytest.fixture(scope="session")
+def sshd_of_session(tmp_path_factory):
+    if why := sshd.missing():
+        pytest.skip(why)
+    with sshd.running(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+@pytest.fixture
+def loopback_sshd(sshd_of_session):
+    """Debian's sshd on loopback, honest at the beginning of every test."""
+    sshd_of_session.honest()
+    return sshd_of_session
