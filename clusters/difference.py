@@ -31,6 +31,16 @@ class Change:
             return "add"
         return "del" if self.after is None else "change"
 
+    @property
+    def before_text(self) -> str:
+        """What it was, to be read."""
+        return _text(self.before)
+
+    @property
+    def after_text(self) -> str:
+        """What it is, to be read."""
+        return _text(self.after)
+
 
 def difference(old: PlanSpec | None, new: PlanSpec) -> list[Change]:
     """What was changed from `old` (None: nothing yet) to `new`, in the order of the plan's own fields."""
@@ -54,6 +64,14 @@ def apply(old: PlanSpec, changes: Iterable[Change]) -> PlanSpec:
         else:
             leaves[path] = change.after
     return _plan(leaves)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_text(each) for each in value) or "–"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={_text(each)}" for key, each in value.items()) or "–"
+    return str(value)
 
 
 def _split(path: str) -> tuple[str, ...]:

@@ -2,7 +2,18 @@
 
 from django.urls import URLPattern, path
 
-from clusters.views import bundles, credentials, host_imports, hosts, plans, preflight, regions
+from clusters.views import (
+    bundles,
+    clusters,
+    credentials,
+    host_imports,
+    hosts,
+    imports,
+    nodes,
+    plans,
+    preflight,
+    regions,
+)
 
 app_name = "clusters"
 
@@ -24,6 +35,8 @@ urlpatterns: list[URLPattern] = [
     path("credentials/<slug:name>/", credentials.credential, name="credential"),
     path("credentials/<slug:name>/delete/", credentials.credential_delete, name="credential_delete"),
     path("bundles/", bundles.bundle_list, name="bundles"),
+    path("clusters/", clusters.cluster_list, name="list"),
+    path("clusters/import/", imports.cluster_import, name="import"),
     path("clusters/new/", plans.plan_create, name="plan_create"),
     path("clusters/new/yaml/", plans.plan_upload, name="plan_upload"),
     path("clusters/<slug:name>/plan/", plans.plan, name="plan"),
@@ -31,4 +44,9 @@ urlpatterns: list[URLPattern] = [
     path("clusters/<slug:name>/plan/yaml/", plans.plan_yaml_file, name="plan_yaml"),
     path("clusters/<slug:name>/preflight/", preflight.run, name="preflight"),
     path("clusters/<slug:name>/preflight/<int:pk>/accept/", preflight.accept, name="preflight_accept"),
+    path("clusters/<slug:name>/", clusters.cluster, name="detail"),
+    path("clusters/<slug:name>/nodes/", nodes.node_list, name="nodes"),
+    path("clusters/<slug:name>/nodes/<str:node>/", nodes.node, name="node"),
+    path("clusters/<slug:name>/compare/", clusters.compare, name="compare"),
+    path("clusters/<slug:name>/kubeconfig/", imports.cluster_kubeconfig, name="kubeconfig"),
 ]
