@@ -9,7 +9,6 @@ dispatches due rows, and now and then sweeps the operations:
 """
 
 import logging
-import threading
 import time
 from datetime import datetime, timedelta
 
@@ -34,10 +33,10 @@ def ensure_due(*, name: str, job: str, every: int, arguments: dict[str, object] 
 
 
 class Clock:
-    """`run()` until `stop` is set. Errors of a tick are logged, and the clock goes on."""
+    """`run()` until `stopping` is set: a plain flag, because a signal handler sets it. Errors of a tick are logged."""
 
     def __init__(self) -> None:
-        self.stop = threading.Event()
+        self.stopping = False
         self._owner = processes.identity()
         self._held: leases.Held | None = None
         self._renewed_at = 0.0
@@ -50,7 +49,7 @@ class Clock:
 
     def run(self) -> None:
         """Tick until told to stop, then give the leadership back."""
-        while not self.stop.is_set():
+        while not self.stopping:
             try:
                 pause = self.tick()
             except Exception:
@@ -58,7 +57,7 @@ class Clock:
                 self._held = None
                 connections.close_all()
                 pause = STANDBY
-            self.stop.wait(pause)
+            time.sleep(pause)
         if self._held:
             leases.release(self._held)
         connections.close_all()

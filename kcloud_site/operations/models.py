@@ -66,7 +66,8 @@ class Operation(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=Q(state__in=ACTIVE) | Q(active_subject__isnull=True), name="operation_ended_frees_subject"
+                condition=Q(state__in=ACTIVE) | Q(active_subject__isnull=True),
+                name="operation_ended_frees_subject",
             )
         ]
 

@@ -66,8 +66,8 @@ class _RobustQueue(Queue):  # type: ignore[misc]
 
 
 def serve(queue: str) -> None:
-    """Run this process's pool of workers for one queue, until SIGTERM. The environment must name the queue already:
-    django-q2 reads it when it is imported (ValueError otherwise)."""
+    """Run this process's pool of workers for one queue, until SIGTERM. The environment must name the queue already,
+    for django-q2 reads it when it is imported (ValueError otherwise)."""
     if queue != Conf.CLUSTER_NAME:
         raise ValueError(f"this process was started for queue {Conf.CLUSTER_NAME}, not {queue}")
     django_q.cluster.Queue = _RobustQueue
@@ -75,5 +75,10 @@ def serve(queue: str) -> None:
     # The pool's processes go when the one that started them goes: a stray would swallow wake-ups.
     os.register_at_fork(after_in_child=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL))
     pool = Cluster()
+    # To stop is to die: work in hand is taken over at once, as after SIGKILL. django-q2's own way waits for locks that
+    # a killed process holds, and for operations that run for hours.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: os._exit(0))
     pool.start()
     pool.sentinel.join()
+    raise RuntimeError("the guard of the pool has died; start the worker again")

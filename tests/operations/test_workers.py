@@ -1,16 +1,18 @@
 """Whole pools of workers and the clock as real processes: whatever is killed, the work gets done and nothing stays."""
 
+import io
 import os
 import signal
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django_q.models import OrmQ
 
 from kcloud_site.operations import queue, services
 from kcloud_site.operations.clock import Clock
-from kcloud_site.operations.models import LogLine, Operation, State
+from kcloud_site.operations.models import DueRow, Lease, LogLine, Operation, State
 from kcloud_site.operations.processes import start_time
 from kcloud_site.operations.services import Subject
 from tests.operations import processes
@@ -99,6 +101,24 @@ def test_nothing_of_a_killed_pool_stays(real_database):
         below = descendants(pool)
         processes.kill(pool)
         assert processes.until(lambda: gone(below))
+
+
+def test_a_pool_and_a_clock_told_to_stop_leave_nothing(real_database):
+    """A supervisor sends SIGTERM to the whole process group, twice when it is impatient."""
+
+    def tell_time():
+        call_command("clock", stdout=io.StringIO())
+
+    with running(lambda: queue.serve("default"), tell_time) as (pool, clock):
+        below = processes.until(lambda: descendants(pool)[4:] and descendants(pool))
+        processes.until(
+            lambda: DueRow.objects.filter(name="operations.prune", last_at__isnull=False).exists()
+        )
+        for group in (pool, clock, pool, clock):
+            os.killpg(group, signal.SIGTERM)
+        assert (processes.wait(pool), processes.wait(clock)) == (0, 0)
+        assert processes.until(lambda: gone(below))
+        assert Lease.objects.get(name="clock").owner == ""
 
 
 def test_a_wake_up_that_got_lost_is_sent_again(real_database):

@@ -15,7 +15,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         due.ensure_due(name="operations.prune", job="kcloud_site.operations.jobs.prune", every=86_400)
         clock = Clock()
+
+        def stop(_number: int, _frame: object) -> None:
+            clock.stopping = True
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: clock.stop.set())
+            signal.signal(number, stop)
         self.stdout.write("clock: started")
         clock.run()
