@@ -202,7 +202,7 @@ def _lost_hosts() -> list[Item]:
     ]
 
 
-def _worst_clusters() -> list[Cluster]:
+def _worst_clusters() -> Sequence[Cluster]:
     rows = Cluster.objects.select_related("region").annotate(
         node_count=Count("nodes"), ready_count=Count("nodes", filter=Q(nodes__ready="True"))
     )

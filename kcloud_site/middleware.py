@@ -16,6 +16,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from kcloud_site.operations.errors import SubjectBusy
+from kcloud_site.requests import ConsoleRequest
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
@@ -52,7 +53,7 @@ class ConsoleHeadersMiddleware:
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: ConsoleRequest) -> HttpResponse:
         response = self.get_response(request)
         if request.htmx and _leads_to_sign_in(response):
             response = _sign_in_again(request)
@@ -61,10 +62,11 @@ class ConsoleHeadersMiddleware:
             response["Cache-Control"] = "no-store"
         return response
 
-    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+    def process_exception(self, request: ConsoleRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, SubjectBusy):
             return None
-        address = reverse("operations:detail", args=[error.operation_id])
+        known = error.operation_id
+        address = reverse("operations:detail", args=[known]) if known else reverse("operations:list")
         if request.htmx:
             messages.error(request, str(error))
             return _client_redirect(address)
@@ -91,7 +93,7 @@ def _leads_to_sign_in(response: HttpResponse) -> bool:
     return response.status_code == 302 and urlsplit(response.get("Location", "")).path == resolve_url("login")
 
 
-def _sign_in_again(request: HttpRequest) -> HttpResponse:
+def _sign_in_again(request: ConsoleRequest) -> HttpResponse:
     current = urlsplit(request.htmx.current_url or "")
     back = current.path + (f"?{current.query}" if current.query else "")
     messages.warning(request, _("Your session ended. Sign in to go on where you were."))

@@ -99,7 +99,8 @@ def around(operation: Operation, wanted: Filter, line: int) -> Shown:
 
 def fitting(lines: Sequence[LogLine]) -> list[LogLine]:
     """As many from the front as a page can carry; at least one."""
-    room, kept = MOST_CHARACTERS, []
+    room = MOST_CHARACTERS
+    kept: list[LogLine] = []
     for line in lines:
         room -= min(len(line.text), LONGEST_SHOWN)
         if kept and room < 0:

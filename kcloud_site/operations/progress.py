@@ -185,7 +185,8 @@ def _left(operation: Operation, steps: Sequence[Step], now: datetime) -> tuple[f
     durations: dict[str, list[float]] = {}
     earlier = Step.objects.filter(operation__in=runs, started_at__isnull=False, finished_at__isnull=False)
     for key, started, finished in earlier.values_list("key", "started_at", "finished_at"):
-        durations.setdefault(key, []).append((finished - started).total_seconds())
+        if started and finished:
+            durations.setdefault(key, []).append((finished - started).total_seconds())
     running = next((step for step in steps if step.state == State.RUNNING and step.started_at), None)
     age = (now - running.started_at).total_seconds() if running and running.started_at else 0.0
     left = estimate.seconds_left([(step.key, step.state) for step in steps], age, durations)

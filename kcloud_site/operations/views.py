@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -20,6 +20,7 @@ from kcloud_site.operations import progress as progressing
 from kcloud_site.operations.errors import OperationNotResumable
 from kcloud_site.operations.forms import AuditFilter, CancelForm, OperationFilter
 from kcloud_site.operations.models import ACTIVE, AuditEvent, LogLine, Operation, State
+from kcloud_site.requests import ConsoleRequest
 from kcloud_site.tenants.permissions import operator_required
 
 ROWS_A_PAGE = 25
@@ -28,7 +29,7 @@ AUDIT_ROWS_A_PAGE = 50
 
 @require_safe
 @operator_required
-def operation_list(request: HttpRequest) -> HttpResponse:
+def operation_list(request: ConsoleRequest) -> HttpResponse:
     """All operations: what is at work first, then the newest."""
     form = OperationFilter(request.GET)
     chosen = form.cleaned_data if form.is_valid() else {}
@@ -78,7 +79,7 @@ def _known_kinds() -> list[tuple[str, Any]]:
 
 @require_safe
 @operator_required
-def detail(request: HttpRequest, pk: int) -> HttpResponse:
+def detail(request: ConsoleRequest, pk: int) -> HttpResponse:
     """One operation: what state, why, what now; its steps on its hosts; its log, line by line.
 
     ?line= shows that line, ?before= the lines before one, ?after= those after; ?host= and ?step= filter.
@@ -92,7 +93,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "operations/detail.html", context)
 
 
-def _first_lines(request: HttpRequest, operation: Operation, after: int | None) -> log_pages.Shown:
+def _first_lines(request: ConsoleRequest, operation: Operation, after: int | None) -> log_pages.Shown:
     wanted = _log_filter(request)
     line = _integer(request, "line")
     if line:
@@ -102,7 +103,7 @@ def _first_lines(request: HttpRequest, operation: Operation, after: int | None) 
     return log_pages.last(operation, wanted, before=_integer(request, "before") or 0)
 
 
-def _next_lines(request: HttpRequest, operation: Operation, after: int) -> HttpResponse:
+def _next_lines(request: ConsoleRequest, operation: Operation, after: int) -> HttpResponse:
     """The lines after `after` and the next question; no question when the operation has ended and all is told."""
     shown = log_pages.following(operation, _log_filter(request), after)
     idle = 0 if shown.lines else (_integer(request, "idle") or 0) + 1
@@ -114,7 +115,7 @@ def _next_lines(request: HttpRequest, operation: Operation, after: int) -> HttpR
     return render(request, "operations/log_lines.html", context)
 
 
-def _log_context(request: HttpRequest, operation: Operation, shown: log_pages.Shown) -> dict[str, Any]:
+def _log_context(request: ConsoleRequest, operation: Operation, shown: log_pages.Shown) -> dict[str, Any]:
     wanted = _log_filter(request)
     return {
         "shown": shown,
@@ -129,7 +130,7 @@ def _log_context(request: HttpRequest, operation: Operation, shown: log_pages.Sh
     }
 
 
-def _page_context(request: HttpRequest, operation: Operation) -> dict[str, Any]:
+def _page_context(request: ConsoleRequest, operation: Operation) -> dict[str, Any]:
     now = timezone.now()
     progress = progressing.progress(operation, now)
     hosts_page = _integer(request, "hosts") or 1
@@ -152,7 +153,7 @@ def _page_context(request: HttpRequest, operation: Operation) -> dict[str, Any]:
 
 @require_safe
 @operator_required
-def panel(request: HttpRequest, pk: int) -> HttpResponse:
+def panel(request: ConsoleRequest, pk: int) -> HttpResponse:
     """The live part above the log. What has not changed since `seen` is not sent again."""
     operation = get_object_or_404(Operation, pk=pk)
     context = _page_context(request, operation)
@@ -169,7 +170,7 @@ def panel(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 @operator_required
-def log(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+def log(request: ConsoleRequest, pk: int) -> StreamingHttpResponse:
     """The whole log as a text file: number, time in UTC, step, host, text."""
     operation = get_object_or_404(Operation, pk=pk)
     response = StreamingHttpResponse(_raw_lines(operation), content_type="text/plain; charset=utf-8")
@@ -194,7 +195,7 @@ def _name_to_confirm(operation: Operation) -> str:
 
 
 @operator_required
-def cancel(request: HttpRequest, pk: int) -> HttpResponse:
+def cancel(request: ConsoleRequest, pk: int) -> HttpResponse:
     """Ask the operation to stop; a page of its own for whoever has no popovers, and for a wrong name."""
     operation = get_object_or_404(Operation, pk=pk)
     form = CancelForm(request.POST or None, expected=_name_to_confirm(operation))
@@ -212,7 +213,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @operator_required
-def resume(request: HttpRequest, pk: int) -> HttpResponse:
+def resume(request: ConsoleRequest, pk: int) -> HttpResponse:
     """Go on where it stopped."""
     operation = get_object_or_404(Operation, pk=pk)
     try:
@@ -232,7 +233,7 @@ def _see_operation(pk: int) -> HttpResponse:
 
 @require_safe
 @operator_required
-def audit(request: HttpRequest) -> HttpResponse:
+def audit(request: ConsoleRequest) -> HttpResponse:
     """Who changed what, newest first. ?check=1 reads the whole chain and says whether it is intact."""
     form = AuditFilter(request.GET)
     chosen = form.cleaned_data if form.is_valid() else {}
@@ -255,11 +256,11 @@ def _audited(chosen: dict[str, Any]) -> QuerySet[AuditEvent]:
     return found
 
 
-def _log_filter(request: HttpRequest) -> log_pages.Filter:
+def _log_filter(request: ConsoleRequest) -> log_pages.Filter:
     return log_pages.Filter(host=request.GET.get("host", "")[:100], step=request.GET.get("step", "")[:60])
 
 
-def _integer(request: HttpRequest, name: str) -> int | None:
+def _integer(request: ConsoleRequest, name: str) -> int | None:
     """A whole number from the address; None when absent or nonsense."""
     text = request.GET.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
@@ -44,9 +44,12 @@ class PreferencesForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["language"].choices = [("", _("As the browser")), *settings.LANGUAGES]
-        zones = sorted(zoneinfo.available_timezones())
-        self.fields["time_zone"].choices = [("", _("As the portal")), *((zone, zone) for zone in zones)]
+        zones = ((zone, zone) for zone in sorted(zoneinfo.available_timezones()))
+        cast(forms.ChoiceField, self.fields["language"]).choices = [
+            ("", _("As the browser")),
+            *settings.LANGUAGES,
+        ]
+        cast(forms.ChoiceField, self.fields["time_zone"]).choices = [("", _("As the portal")), *zones]
 
 
 class LanguageForm(forms.Form):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -22,6 +22,7 @@ from kcloud_site.tenants.forms import (
     PreferencesForm,
     SignInForm,
 )
+from kcloud_site.tenants.models import User
 
 REMEMBERED_FOR = 8 * 3600
 
@@ -43,7 +44,7 @@ class SignIn(RefusedForms, auth.LoginView):
     authentication_form = SignInForm
     redirect_authenticated_user = True
 
-    def form_valid(self, form: SignInForm) -> HttpResponse:
+    def form_valid(self, form: Any) -> HttpResponse:
         response = super().form_valid(form)
         self.request.session.set_expiry(REMEMBERED_FOR if form.cleaned_data["remember"] else 0)
         return response
@@ -77,7 +78,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
         return response
     if request.method == "POST":
         # What was refused must not colour the page that says so.
-        request.user.refresh_from_db()
+        cast(User, request.user).refresh_from_db()
     return render(request, "tenants/preferences.html", {"form": form}, status=422 if form.errors else 200)
 
 

@@ -42,6 +42,7 @@ class Command(BaseCommand):
 @transaction.atomic
 def _answer(username: str, wants_token: bool) -> dict[str, Any]:
     made = services.create_first_operator(username=username)
+    user: User | None
     if made:
         user, password = made
         audit.record(
