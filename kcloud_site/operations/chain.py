@@ -7,6 +7,7 @@ sorted, no spaces, whole floats as integers (databases differ in how they give 1
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
@@ -28,13 +29,15 @@ FIELDS = (
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON will give it back from any database."""
+    """The value as JSON will give it back from any database. Raises ValueError for NaN and infinity."""
     if isinstance(value, Mapping):
         return {clean(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         items = sorted(value, key=str) if isinstance(value, set | frozenset) else value
         return [plain(item) for item in items]
     if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{value} has no form in JSON; leave it out or send text")
         return int(value) if value.is_integer() else value
     if value is None or isinstance(value, bool | int):
         return value

@@ -73,7 +73,7 @@ def _lock_name(subject_type: str, subject_id: str) -> str:
 
 def _take_subject(draft: Operation) -> None:
     """Save the row; the database refuses a second active one. Tried again when the other ends that very moment."""
-    for _attempt in range(3):
+    for attempt in range(3):
         try:
             with transaction.atomic():
                 draft.save(force_insert=True)
@@ -82,7 +82,8 @@ def _take_subject(draft: Operation) -> None:
             other = Operation.objects.filter(active_subject=draft.active_subject).first()
             if other is not None:
                 raise _busy(other) from None
-    raise SubjectBusy(0, _("Other operations keep starting on this subject. Try again in a moment."))
+            if attempt == 2:
+                raise
 
 
 def _busy(other: Operation) -> SubjectBusy:
