@@ -100,9 +100,7 @@ class PlanForm(forms.Form):
         required=False,
     )
     window = forms.BooleanField(label=_("Keep a weekly maintenance window"), required=False)
-    window_day = forms.TypedChoiceField(
-        label=_("Day"), choices=DAYS, coerce=int, required=False, empty_value=6
-    )
+    window_day = forms.ChoiceField(label=_("Day"), choices=DAYS, required=False)
     window_start = forms.CharField(label=_("Begins at"), max_length=40, required=False)
     window_hours = forms.IntegerField(label=_("Hours"), required=False)
     window_time_zone = forms.CharField(label=_("Time zone"), max_length=80, required=False)
@@ -243,7 +241,7 @@ class PlanForm(forms.Form):
         values = self.cleaned_data
         hours = values["window_hours"]
         return {
-            "day": values["window_day"],
+            "day": int(values["window_day"] or 6),
             "start": values["window_start"] or "02:00",
             "hours": 4 if hours is None else hours,
             "time_zone": values["window_time_zone"] or "UTC",

@@ -28,7 +28,7 @@ def run(request: HttpRequest, name: str) -> HttpResponse:
     if request.method == "POST":
         preflight.start_preflight(cluster=cluster, by=request.user)
         return answers.see("clusters:plan", cluster.name)
-    if not request.htmx:
+    if request.headers.get("HX-Request") != "true":
         return redirect("clusters:plan", cluster.name)
     context = {"cluster": cluster, "is_live": True, **plan_pages.page(cluster)}
     return render(request, "clusters/preflight_live.html", context)
@@ -42,7 +42,7 @@ def accept(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     check = get_object_or_404(PreflightCheck, pk=pk, revision__cluster=cluster)
     form = AcceptForm(request.POST)
     if not form.is_valid():
-        text = " ".join(error for errors in form.errors.values() for error in errors)
+        text = " ".join(str(error) for errors in form.errors.values() for error in errors)
         messages.error(request, _("The warning was not accepted. Reason: %(text)s") % {"text": text})
         return answers.see("clusters:plan", cluster.name)
     try:
