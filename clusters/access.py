@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import threading
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
@@ -20,36 +21,39 @@ from clusters.adapters.connections import own_networks
 from clusters.adapters.kubernetes import KubernetesClient, SignIn
 from clusters.adapters.ssh import SshTarget
 from clusters.addresses import Address, AddressRule
+from clusters.certificates_pem import certificate_end
 from clusters.errors import ClusterUnreachable
 from clusters.models import Cluster, ClusterSecret, Credential, Host
 from kcloud_site.tenants import encryption
 
 ADMIN_KUBECONFIG = "admin.kubeconfig"
 
-_clients: dict[tuple[int, float], tuple[str, KubernetesClient]] = {}
+_clients: dict[tuple[int, str], tuple[str, KubernetesClient]] = {}
 _guard = threading.Lock()
 
 
 def kubernetes_for(cluster: Cluster, *, timeout: float = 10.0) -> KubernetesClient:
     """The cluster's client, shared in this process; `timeout` bounds each answer in seconds. Do not close
     it."""
-    secret = _secret(cluster)
-    stamp = _stamp(cluster, secret)
-    key = (cluster.pk, timeout)
-    with _guard:
-        kept = _clients.get(key)
-        if kept and kept[0] == stamp:
-            return kept[1]
-        client = _client(cluster, secret, timeout)
-        _clients[key] = (stamp, client)
-    if kept:
-        kept[1].close()
-    return client
+    return _shared((cluster.pk, str(timeout)), cluster, _secret(cluster), timeout)
 
 
 def open_kubernetes(cluster: Cluster, *, timeout: float = 10.0) -> KubernetesClient:
     """A client of the caller's own, to be closed by it: for watches, which end by closing."""
     return _client(cluster, _secret(cluster), timeout)
+
+
+def kubernetes_each(cluster: Cluster, *, timeout: float = 10.0) -> dict[str, KubernetesClient]:
+    """A client for each single endpoint, to ask every API server about itself. Shared, like
+    `kubernetes_for`."""
+    secret = _secret(cluster)
+    found = {}
+    for url in cluster.endpoints:
+        one = Cluster(
+            pk=cluster.pk, origin=cluster.origin, allow_internal=cluster.allow_internal, endpoints=[url]
+        )
+        found[str(url)] = _shared((cluster.pk, f"{url} {timeout}"), one, secret, timeout)
+    return found
 
 
 def ssh_for(host: Host) -> SshTarget:
@@ -105,6 +109,30 @@ def sign_in_of(config: kubeconfig.Kubeconfig) -> SignIn:
         key=config.client_key,
         token=config.token,
     )
+
+
+def certificate_ends(cluster: Cluster) -> list[tuple[str, datetime]]:
+    """When each stored certificate of the cluster ends, soonest first. Authorities' keys stay closed."""
+    found = []
+    for secret in ClusterSecret.objects.filter(cluster=cluster, name__endswith=".crt"):
+        identity = f"clusters.ClusterSecret:{cluster.pk}:{secret.name}"
+        end = certificate_end(encryption.unseal(bytes(secret.sealed), identity=identity))
+        if end is not None:
+            found.append((secret.name.removesuffix(".crt"), end))
+    return sorted(found, key=lambda each: each[1])
+
+
+def _shared(key: tuple[int, str], cluster: Cluster, secret: bytes, timeout: float) -> KubernetesClient:
+    stamp = _stamp(cluster, secret)
+    with _guard:
+        kept = _clients.get(key)
+        if kept and kept[0] == stamp:
+            return kept[1]
+        client = _client(cluster, secret, timeout)
+        _clients[key] = (stamp, client)
+    if kept:
+        kept[1].close()
+    return client
 
 
 def _secret(cluster: Cluster) -> bytes:

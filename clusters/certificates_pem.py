@@ -6,6 +6,7 @@ block and odd encodings stay behind.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 
 from cryptography import x509
@@ -47,6 +48,14 @@ def pair(certificate: bytes, key: bytes, place: str, refuse: Refuse) -> tuple[by
     if theirs != ours:
         raise refuse("mismatch", place)
     return b"".join(found.public_bytes(Encoding.PEM) for found in chain), text
+
+
+def certificate_end(data: bytes) -> datetime.datetime | None:
+    """When the certificate ends (UTC), or None when it is none."""
+    try:
+        return x509.load_pem_x509_certificate(data).not_valid_after_utc
+    except ValueError:
+        return None
 
 
 def _load(data: bytes, place: str, refuse: Refuse) -> list[x509.Certificate]:

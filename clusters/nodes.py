@@ -137,6 +137,37 @@ def pod_summary(raw: Mapping[str, Any]) -> PodSummary:
     )
 
 
+class _Place(msgspec.Struct):
+    nodeName: str = ""  # noqa: N815 Kubernetes' own spelling
+
+
+class _Phase(msgspec.Struct):
+    phase: str = ""
+
+
+class _PlacedPod(msgspec.Struct):
+    spec: _Place | None = None
+    status: _Phase | None = None
+
+
+class _PlacedPods(msgspec.Struct):
+    items: list[_PlacedPod] = []
+
+
+def pods_by_node(data: bytes) -> dict[str, int]:
+    """How many pods each node carries, from a list's raw bytes; ended ones do not count. {} for nonsense."""
+    try:
+        found = msgspec.json.decode(data, type=_PlacedPods)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    counts: dict[str, int] = {}
+    for pod in found.items:
+        ended = pod.status is not None and pod.status.phase in ("Succeeded", "Failed")
+        if pod.spec is not None and pod.spec.nodeName and not ended:
+            counts[pod.spec.nodeName] = counts.get(pod.spec.nodeName, 0) + 1
+    return counts
+
+
 def as_json(status: NodeStatus) -> dict[str, Any]:
     """What Node.status stores."""
     data = msgspec.to_builtins(status)

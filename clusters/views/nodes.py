@@ -1,0 +1,72 @@
+"""Pages of nodes: the list of a cluster's, and one node with what runs on it."""
+
+from __future__ import annotations
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from clusters.forms.clusters import NodeFilter
+from clusters.models import Cluster, Host, Node
+from clusters.nodes import from_json, moment
+from clusters.selectors import nodes as seeing
+from clusters.views import clusters as pages
+from kcloud_site.tenants.permissions import operator_required
+
+ROWS_A_PAGE = 50
+
+
+@require_safe
+@operator_required
+def node_list(request: HttpRequest, name: str) -> HttpResponse:
+    """The cluster's nodes, worst first."""
+    cluster = pages.one(name)
+    form = NodeFilter(request.GET)
+    chosen = form.cleaned_data if form.is_valid() else {}
+    found = seeing.nodes_of(
+        cluster, text=chosen.get("q", ""), role=chosen.get("role", ""), state=chosen.get("state", "")
+    )
+    page = Paginator(found, ROWS_A_PAGE).get_page(request.GET.get("page"))
+    counts = seeing.pod_counts(cluster) if page.object_list and cluster.health != Cluster.Health.DOWN else {}
+    context = {
+        "cluster": cluster,
+        "form": form,
+        "page": page,
+        "rows": [(node, from_json(node.status), counts.get(node.name)) for node in page],
+        "is_filtered": any(chosen.values()),
+    }
+    if request.htmx:  # type: ignore[attr-defined]
+        return render(request, "clusters/nodes.html#rows", context)
+    return render(request, "clusters/nodes.html", {**pages.frame(cluster, "nodes"), **context})
+
+
+@require_safe
+@operator_required
+def node(request: HttpRequest, name: str, node: str) -> HttpResponse:
+    """One node: conditions, what it can carry, what runs on it now, the machine it is."""
+    cluster = pages.one(name)
+    row = get_object_or_404(Node, cluster=cluster, name=node)
+    status = from_json(row.status)
+    context = {
+        "cluster": cluster,
+        "tab": "nodes",
+        "node": row,
+        "status": status,
+        "capacity": [
+            (key, value, status.allocatable.get(key)) for key, value in sorted(status.capacity.items())
+        ],
+        "conditions": [(each, moment(each.since)) for each in sorted(status.conditions, key=_trouble_first)],
+        "live": seeing.pods_on(cluster, row.name),
+        "pods_shown": seeing.PODS_SHOWN,
+        "host": Host.objects.filter(cluster=cluster, name=row.name).select_related("region").first(),
+        "created_at": moment(status.created_at),
+        "now": timezone.now(),
+    }
+    return render(request, "clusters/node.html", context)
+
+
+def _trouble_first(condition: object) -> tuple[bool, str]:
+    kind, said = getattr(condition, "type", ""), getattr(condition, "status", "")
+    return (said == ("True" if kind == "Ready" else "False"), kind)
