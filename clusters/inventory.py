@@ -182,11 +182,12 @@ class Connection(msgspec.Struct, frozen=True):
 
 
 def ansible_inventory(deployment: Deployment, connections: Mapping[str, Connection]) -> dict[str, Any]:
-    """Hosts, groups and how to reach them; nothing of the plan, whose values travel as unsafe variables."""
-    hosts = {member.name: _reach(member, connections[member.name]) for member in deployment.members}
+    """Hosts that have a connection, groups and how to reach them; nothing of the plan, whose values travel as unsafe
+    variables."""
+    hosts = {m.name: _reach(m, connections[m.name]) for m in deployment.members if m.name in connections}
     groups = {
-        "masters": {"hosts": {member.name: {} for member in deployment.masters}},
-        "workers": {"hosts": {member.name: {} for member in deployment.workers}},
+        "masters": {"hosts": {member.name: {} for member in deployment.masters if member.name in hosts}},
+        "workers": {"hosts": {member.name: {} for member in deployment.workers if member.name in hosts}},
     }
     return {"all": {"hosts": hosts, "children": groups}}
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.utils.translation import gettext_lazy as _
 
 from clusters.selectors.preflight import KIND as PREFLIGHT_KIND
-from clusters.services import host_facts, host_imports, preflight
+from clusters.services import deployment, deployment_steps, host_facts, host_imports, preflight
 from kcloud_site.operations.kinds import Kind, StepContext, StepDefinition, register
 from kcloud_site.operations.models import Operation
 
@@ -21,3 +21,23 @@ def gather_steps(operation: Operation) -> Iterable[StepDefinition]:
 register(Kind(key=host_facts.GATHER_KIND, title=_("Gather facts of a host"), steps=gather_steps))
 register(Kind(key=host_imports.ENROL_KIND, title=_("Enrol hosts"), steps=gather_steps))
 register(Kind(key=PREFLIGHT_KIND, title=_("Preflight"), steps=preflight.steps))
+register(
+    Kind(
+        key=deployment.DEPLOY,
+        title=_("Deploy cluster"),
+        queue="provisioning",
+        steps=deployment_steps.deploy_steps,
+        finished=deployment.deployed,
+        confirm_cancel=True,
+    )
+)
+register(
+    Kind(
+        key=deployment.RESET,
+        title=_("Reset cluster"),
+        queue="provisioning",
+        steps=deployment_steps.reset_steps,
+        finished=deployment.cleared,
+        confirm_cancel=True,
+    )
+)

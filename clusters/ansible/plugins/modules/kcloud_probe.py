@@ -55,9 +55,16 @@ def lookup(server, name, timeout=2.0):
     found, flags, _asked, count = struct.unpack(">HHHH", answer[:8])
     if found != number or flags & 0x000F or not count:
         return ""
-    # One question, one record: the address is what stands at the end of the first record.
-    place = 12 + len(question) + 1 + 4
-    return socket.inet_ntoa(answer[place + 12 : place + 16])
+    place = _after_name(answer, 12 + len(question) + 1 + 4)
+    kind, _class, _seconds, size = struct.unpack(">HHIH", answer[place : place + 10])
+    return socket.inet_ntoa(answer[place + 10 : place + 14]) if (kind, size) == (1, 4) else ""
+
+
+def _after_name(answer, place):
+    """Where a record's name ends: written out label by label, or a pointer of two bytes to where it is."""
+    while answer[place] and answer[place] < 0xC0:
+        place += 1 + answer[place]
+    return place + (2 if answer[place] else 1)
 
 
 def ask(address, timeout=3.0):
@@ -78,7 +85,7 @@ def problem(dns, probe):
             return "DNS says %r for %s, not %s" % (found, probe["name"], probe["address"])
         node = ask(probe["address"])
         return "" if node == probe["node"] else "%r answers for %s" % (node, probe["name"])
-    except (OSError, ValueError, http.client.HTTPException) as error:
+    except (OSError, ValueError, IndexError, struct.error, http.client.HTTPException) as error:
         return "%s (%s): %s" % (probe["name"], probe["address"], error)
 
 

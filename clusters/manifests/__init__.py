@@ -1,0 +1,1 @@
+"""Objects of the Kubernetes API that the portal applies, built in Python as plain dicts. Pure."""
