@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import zoneinfo
 from typing import Any, cast
 
 from django import forms
 from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
+from kcloud_site.tenants import services
 from kcloud_site.tenants.models import User
 
 
@@ -26,6 +30,42 @@ class SignInForm(AuthenticationForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["username"].label = _("Name")
+
+    def clean(self) -> dict[str, Any]:
+        now, who = timezone.now(), {"name": self.data.get("username", ""), "address": self._address()}
+        if not services.tries_left(**who, now=now):
+            minutes = math.ceil((services.pause_ends(**who, now=now) - now).total_seconds() / 60)
+            raise forms.ValidationError(
+                ngettext(
+                    "Too many wrong passwords. Wait %(minutes)d minute, then try again.",
+                    "Too many wrong passwords. Wait %(minutes)d minutes, then try again.",
+                    minutes,
+                )
+                % {"minutes": minutes}
+            )
+        try:
+            data = super().clean()
+        except forms.ValidationError:
+            services.record_failed_sign_in(**who, now=now)
+            raise
+        services.forget_failed_sign_ins(**who)
+        return data
+
+    def _address(self) -> str:
+        return str(self.request.META.get("REMOTE_ADDR", "")) if self.request else ""
+
+    def warning(self) -> str:
+        """How many tries are left, once one was wrong."""
+        now = timezone.now()
+        left = services.tries_left(name=self.data.get("username", ""), address=self._address(), now=now)
+        if not self.is_bound or left in (0, services.TRIES):
+            return ""
+        text = ngettext(
+            "%(left)d more try, then a pause of 5 minutes.",
+            "%(left)d more tries, then a pause of 5 minutes.",
+            left,
+        )
+        return text % {"left": left}
 
 
 class PreferencesForm(forms.ModelForm):

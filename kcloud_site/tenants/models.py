@@ -33,3 +33,15 @@ class User(AbstractUser):
     @property
     def display_name(self) -> str:
         return self.get_full_name() or self.username
+
+
+class FailedSignIn(models.Model):
+    """One wrong password: for which name, from which address. Kept for minutes, to slow guessing down."""
+
+    # A hash: people type passwords into the name field.
+    name_hash = models.CharField(max_length=64)
+    address = models.CharField(max_length=45)
+    at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["name_hash", "address", "at"], name="failed_sign_in_recent")]

@@ -1,7 +1,11 @@
 """Signing in and out, one-time passwords, preferences: through Django's client."""
 
 import pytest
+import time_machine
+from django.test import Client
 from django.urls import reverse
+
+from kcloud_site.tenants.models import FailedSignIn
 
 PASSWORD = "a-long-password"
 
@@ -84,3 +88,54 @@ def test_a_new_password_that_is_too_short_is_refused_and_the_old_one_stays(clien
     one_time.refresh_from_db()
     assert one_time.must_change_password
     assert one_time.check_password(PASSWORD)
+
+
+# ---- guessing ----------------------------------------------------------------------------------------------
+
+
+def text_of(response):
+    return response.content.decode()
+
+
+def test_after_five_wrong_passwords_even_the_right_one_waits(client, operator):
+    for left in (4, 3, 2):
+        assert f"{left} more tries" in text_of(sign_in(client, password="wrong"))
+    assert "1 more try" in text_of(sign_in(client, password="wrong"))
+    sign_in(client, password="wrong")
+    response = sign_in(client)
+    assert response.status_code == 422
+    assert "Wait 5 minutes" in text_of(response)
+
+
+def test_after_the_pause_the_right_password_signs_in(client, operator):
+    with time_machine.travel("2026-11-23 12:00:00Z", tick=False) as clock:
+        for _ in range(5):
+            sign_in(client, password="wrong")
+        clock.shift(299)
+        assert "Wait 1 minute," in text_of(sign_in(client))
+        clock.shift(2)
+        assert sign_in(client).status_code == 303
+        assert FailedSignIn.objects.count() == 0
+
+
+def test_a_pause_is_for_one_name_from_one_address(client, operator, person):
+    for _ in range(5):
+        sign_in(client, password="wrong")
+    assert sign_in(client, username="person").status_code == 303
+    elsewhere = Client(REMOTE_ADDR="192.0.2.7")
+    assert sign_in(elsewhere).status_code == 303
+
+
+def test_names_that_do_not_exist_are_slowed_down_alike(client):
+    for _ in range(5):
+        sign_in(client, username="nobody", password="wrong")
+    assert "Too many wrong passwords" in text_of(sign_in(client, username="nobody"))
+
+
+def test_failures_are_forgotten_and_names_never_kept(client, operator):
+    with time_machine.travel("2026-11-23 12:00:00Z", tick=False) as clock:
+        sign_in(client, username="a-password-typed-here", password="x")
+        assert "typed" not in str(FailedSignIn.objects.values_list().get())
+        clock.shift(301)
+        sign_in(client, password="wrong")
+        assert FailedSignIn.objects.count() == 1

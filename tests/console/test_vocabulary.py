@@ -158,8 +158,9 @@ SPRITE = """<svg><defs>
 
 
 def test_icons_are_found_in_templates_and_code():
-    text = """{% icon "box" %} {%icon 'x' turns=True%}\n Entry(icon="server") {"icon": "hand"} icon = 'ban' silicon="no" """
-    assert icons.names_in(text) == {"box", "x", "server", "hand", "ban"}
+    template = """{% icon "box" %} {%icon 'x' turns=True%}"""
+    code = """Entry(icon="server") {"icon": "hand"} icon = 'ban' silicon="no" """
+    assert icons.names_in(template + code) == {"box", "x", "server", "hand", "ban"}
 
 
 def test_the_sprite_is_cut_to_what_is_used():
