@@ -3,7 +3,7 @@
 import pytest
 from django.db import IntegrityError, OperationalError
 
-from kcloud_site.operations import leases, runner, services
+from kcloud_site.operations import journal, leases, runner, services
 from kcloud_site.operations.errors import Cancelled, OperationNotResumable, StepFailed
 from kcloud_site.operations.models import LogLine, Operation, State
 from kcloud_site.operations.services import Subject
@@ -304,3 +304,60 @@ def test_an_operation_held_by_another_worker_is_left_alone(sample):
     run(operation)
     assert seen == []
     assert operation.lease_owner == "other"
+
+
+@pytest.fixture
+def points():
+    """The journal points that were passed."""
+    seen = []
+    journal.listeners.append(seen.append)
+    yield seen
+    journal.listeners.remove(seen.append)
+
+
+def test_many_lines_cost_few_writes_and_a_slow_one_does_not_wait_for_more(sample, points, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(journal.time, "monotonic", lambda: now[0])
+
+    def work(context):
+        for number in range(500):
+            context.log(f"line {number}")
+        assert points.count("after lines") == 500 / journal.FLUSH_LINES
+        context.log("slow")
+        now[0] += journal.FLUSH_AFTER
+        context.log("later")
+        assert LogLine.objects.count() == 502
+
+    assert run(sample(step("one", work))).state == State.SUCCEEDED
+
+
+def test_lines_are_written_before_the_state_they_explain(sample, points):
+    run(sample(step("one", lambda context: context.log("why"))))
+    assert "after lines" not in points  # they went with the step's outcome, in one transaction
+    assert LogLine.objects.get().text == "why"
+
+
+def test_every_write_is_between_two_points(sample, points):
+    run(sample(step("one", lambda context: context.target_succeeded("n1"), targets=["n1"])))
+    assert points == [
+        "claimed",
+        "check one",
+        "before one intent",
+        "after one intent",
+        "before one n1 succeeded",
+        "after one n1 succeeded",
+        "before one outcome",
+        "after one outcome",
+        "before end",
+        "after end",
+    ]
+
+
+def test_a_step_that_is_new_since_the_request_is_run_too(sample):
+    steps = [step("one")]
+    with registered("test.grown", steps):
+        operation = request(kind="test.grown")
+        steps.append(step("two"))
+    with registered("test.grown", steps):
+        run(operation)
+    assert states(operation) == {"one": "succeeded", "two": "succeeded"}
