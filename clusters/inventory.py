@@ -185,7 +185,7 @@ def ansible_inventory(deployment: Deployment, connections: Mapping[str, Connecti
     """Hosts that have a connection, groups and how to reach them; nothing of the plan, whose values travel as unsafe
     variables."""
     hosts = {m.name: _reach(m, connections[m.name]) for m in deployment.members if m.name in connections}
-    groups = {
+    groups: dict[str, Any] = {
         "masters": {"hosts": {member.name: {} for member in deployment.masters if member.name in hosts}},
         "workers": {"hosts": {member.name: {} for member in deployment.workers if member.name in hosts}},
     }

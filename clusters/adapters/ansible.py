@@ -51,8 +51,8 @@ class AnsibleBroken(ClusterError):
 
 @dataclass(frozen=True)
 class Event:
-    """Something happened on a host. `kind`: started, done, failed, unreachable. `changes` in the modules' words; `failure`
-    is {"code", "subject", "evidence"} of our modules, or the code "task" with what Ansible said."""
+    """Something happened on a host. `kind`: started, done, failed, unreachable. `changes` in the modules' words;
+    `failure` is {"code", "subject", "evidence"} of our modules, or the code "task" with what Ansible said."""
 
     kind: str
     host: str
@@ -199,7 +199,7 @@ class _Run:
         return redact(" ".join(texts), self._secrets)[-1500:]
 
     def _ask(self) -> bool:
-        """Asked about once a second. The runner's own way to stop would leave children behind; the launcher's does not."""
+        """Asked about once a second. The runner's own way to stop leaves children behind; the launcher's does not."""
         if not self._stopped and self._error is None:
             try:
                 self._stopped = self._cancelled()

@@ -36,7 +36,8 @@ def play(
     secrets: Sequence[str] = (),
     forgive: Forgive | None = None,
 ) -> None:
-    """Run one tag of a playbook on the targets that are not done. `forgive(host, why)` may let an unreachable host pass."""
+    """Run one tag of a playbook on the targets that are not done. `forgive(host, why)` may let an unreachable host
+    pass."""
     todo = context.pending_targets
     writer = _Writer(context, forgive)
     with contextlib.ExitStack() as stack:

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from clusters import inventory, node_files, pki
 from clusters.adapters import ansible
 from clusters.bundle.manifest import Manifest, read_manifest
-from clusters.bundle.roles import files_for
+from clusters.bundle.roles import Role, files_for
 from clusters.inventory import Deployment
 from clusters.models import Bundle, Cluster, Host
 from clusters.selectors import plans
@@ -31,6 +31,7 @@ from kcloud_site.operations.kinds import StepContext, StepDefinition
 from kcloud_site.operations.models import Operation
 
 RUNTIME_PACKAGES = ("containerd", "runc", "containernetworking-plugins", "nftables")
+ROLES: tuple[Role, ...] = ("master", "worker")
 _ON_HOSTS = (
     ("distribute", gettext_lazy("Distribute configuration"), "all"),
     ("runtime", gettext_lazy("Container runtime"), "workers"),
@@ -154,7 +155,7 @@ def _release(key: str, plan: Deployment, bundle: Bundle) -> dict[str, Any]:
                 }
                 for path in files_for(manifest, role)
             ]
-            for role in ("master", "worker")
+            for role in ROLES
         }
         told["kcloud_bundle"] = {
             "source": bundle.path,

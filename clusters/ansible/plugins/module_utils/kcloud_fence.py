@@ -2,8 +2,8 @@
 
 A portal worker that lost its operation may have left a module running here. `take` waits for such a stray, ends it
 when it does not finish, and refuses to begin when a newer operation has been here: a stray that starts late changes
-nothing. Numbers are compared as (operation, fencing), and only between runs of the same owner (a portal's cluster): another
-portal counts anew. The file lives under /run, so a reboot forgets it, and with it every stray.
+nothing. Numbers are compared as (operation, fencing), and only between runs of the same owner (a portal's cluster):
+another portal counts anew. The file lives under /run, so a reboot forgets it, and with it every stray.
 """
 
 import fcntl

@@ -1,6 +1,14 @@
 #!/usr/bin/python
 """Say which files of a release bundle a host does not have yet. The action of the same name then streams those."""
 
+import hashlib
+import os
+import shutil
+
+from ansible.module_utils import kcloud_fence
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.kcloud_host import Failure, from_os_error
+
 DOCUMENTATION = r"""
 ---
 module: kcloud_bundle
@@ -29,14 +37,6 @@ changes:
   returned: always
   type: list
 """
-
-import hashlib
-import os
-import shutil
-
-from ansible.module_utils import kcloud_fence
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.kcloud_host import Failure, from_os_error
 
 FENCE = {
     "owner": {"type": "str", "required": True},

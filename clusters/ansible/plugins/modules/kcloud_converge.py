@@ -5,6 +5,10 @@ Order: kernel settings, directories, files, absent paths, packages, images, unit
 a second run changes nothing. One task instead of dozens, since the number of host-tasks is what deploying costs.
 """
 
+from ansible.module_utils import kcloud_fence, kcloud_files, kcloud_packages, kcloud_units
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.kcloud_host import Failure, from_os_error
+
 DOCUMENTATION = r"""
 ---
 module: kcloud_converge
@@ -37,10 +41,6 @@ changes:
   returned: always
   type: list
 """
-
-from ansible.module_utils import kcloud_fence, kcloud_files, kcloud_packages, kcloud_units
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.kcloud_host import Failure, from_os_error
 
 FILE = {
     "path": {"type": "path", "required": True},

@@ -1,6 +1,19 @@
 #!/usr/bin/python
 """Ask every service from this host, and from inside a pod on it: by its address and by its name."""
 
+import ctypes
+import glob
+import http.client
+import json
+import os
+import secrets
+import socket
+import struct
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.kcloud_host import Failure
+
 DOCUMENTATION = r"""
 ---
 module: kcloud_probe
@@ -26,19 +39,6 @@ answers:
   returned: success
   type: int
 """
-
-import ctypes
-import glob
-import http.client
-import json
-import os
-import secrets
-import socket
-import struct
-import time
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.kcloud_host import Failure
 
 CLONE_NEWNET = 0x40000000
 

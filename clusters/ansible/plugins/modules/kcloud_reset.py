@@ -1,6 +1,17 @@
 #!/usr/bin/python
 """Take everything a deployment brought away from a host; what was there before stays."""
 
+import contextlib
+import glob
+import os
+import re
+import signal
+import time
+
+from ansible.module_utils import kcloud_fence, kcloud_files, kcloud_packages
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.kcloud_host import Failure, from_os_error, run
+
 DOCUMENTATION = r"""
 ---
 module: kcloud_reset
@@ -23,16 +34,6 @@ changes:
   returned: always
   type: list
 """
-
-import glob
-import os
-import re
-import signal
-import time
-
-from ansible.module_utils import kcloud_fence, kcloud_files, kcloud_packages
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.kcloud_host import Failure, from_os_error, run
 
 UNITS = (
     "kubelet", "kube-proxy", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd", "kcloud-network",
@@ -99,10 +100,8 @@ def _pod_processes():
 
 
 def _kill(pid):
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def unmount():
