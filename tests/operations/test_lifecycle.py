@@ -12,17 +12,19 @@ from kcloud_site.operations.models import ACTIVE, Operation, State
 from kcloud_site.operations.services import Subject
 from tests.operations.sample_kinds import registered, step
 
-ACTIONS = [
-    "request",
-    "run",
-    "claim and die",
-    "lease ends",
-    "cancel",
-    "resume",
-    "step fails",
-    "step is cancelled",
-]
-moves = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 2)), max_size=25)
+LONG_AGO = "2000-01-01T00:00:00Z"
+DEEDS = {
+    "run": lambda story, operation: runner.run(operation.pk),
+    "claim and die": lambda story, operation: leases.claim_operation(operation.pk, owner="dead"),
+    "lease ends": lambda story, operation: Operation.objects.filter(
+        pk=operation.pk, state=State.RUNNING
+    ).update(lease_until=LONG_AGO),
+    "cancel": lambda story, operation: services.cancel_operation(operation=operation, by=None),
+    "resume": lambda story, operation: services.resume_operation(operation=operation, by=None),
+    "step fails": lambda story, operation: story.second_will(StepFailed(what="no", target="n1")),
+    "step is cancelled": lambda story, operation: story.second_will(Cancelled()),
+}
+moves = st.lists(st.tuples(st.sampled_from(["request", *DEEDS]), st.integers(0, 2)), max_size=25)
 
 
 class Story:
