@@ -6,8 +6,8 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kcloud_site.operations import audit, services
-from kcloud_site.operations.errors import OperationNotResumable, SubjectBusy
+from kcloud_site.operations import audit, leases, runner, services
+from kcloud_site.operations.errors import Cancelled, OperationNotResumable, StepFailed, SubjectBusy
 from kcloud_site.operations.models import ACTIVE, Operation, State
 from kcloud_site.operations.services import Subject
 from tests.operations.sample_kinds import registered, step
