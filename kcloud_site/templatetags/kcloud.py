@@ -139,6 +139,8 @@ def field(bound: BoundField) -> dict[str, Any]:
         "control": bound.as_widget(attrs={**attrs, **_keep_class(widget, attrs)}),
         "is_check": isinstance(widget, _CHECKS),
         "is_group": isinstance(widget, _GROUPS),
+        # A list that may be left open says so by its own first entry.
+        "is_select": isinstance(widget, _SELECTS),
     }
 
 
