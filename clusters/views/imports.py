@@ -23,7 +23,7 @@ change = require_http_methods(["GET", "HEAD", "POST"])
 @operator_required
 def cluster_import(request: HttpRequest) -> HttpResponse:
     """Read, connect, look, keep: or say which field is why not."""
-    form = ImportForm(request.POST or None)
+    form = ImportForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         chosen = form.cleaned_data
         try:
@@ -48,7 +48,7 @@ def cluster_import(request: HttpRequest) -> HttpResponse:
 def cluster_kubeconfig(request: HttpRequest, name: str) -> HttpResponse:
     """A form that says what the file can do; sent, it answers the file."""
     found = pages.one(name)
-    form = KubeconfigForm(request.POST or None)
+    form = KubeconfigForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             text = kubeconfigs.issue_kubeconfig(
