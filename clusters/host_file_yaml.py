@@ -25,23 +25,16 @@ from ruamel.yaml.events import (
     StreamStartEvent,
 )
 
+from clusters.host_file_rows import LineRows, NotRows
 from clusters.plan_names import shown
 from clusters.problems import Problem
 from clusters.problems import gettext_noop as _
 
-LineRows = list[tuple[int, dict[str, str]]]
 
+def read_yaml(text: str, *, most_rows: int, columns: Sequence[str], required: Sequence[str] = ()) -> LineRows:
+    """(line, cells) of every host; one more than `most_rows` at the most. Raises NotRows and nothing else.
 
-class NotRows(Exception):
-    """The text is no list of hosts; `line` and `problem` say where and why."""
-
-    def __init__(self, line: int, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.line, self.problem = line, problem
-
-
-def read_yaml(text: str, *, most_rows: int, columns: Sequence[str]) -> LineRows:
-    """(line, cells) of every host; one more than `most_rows` at the most. Raises NotRows and nothing else."""
+    What is `required` is missed row by row: every host of a YAML list has fields of its own."""
     try:
         return _Reader(_Parser(typ="rt", pure=True).parse(text), most_rows, columns).rows()
     except YAMLError as error:
@@ -166,7 +159,7 @@ def _line(event: Event) -> int:
 
 def _refused(event: Event, code: str, text: str, fix: str, field: str = "", **facts: str) -> NotRows:
     return NotRows(
-        _line(event), Problem(shown(field) or "row", code, text, fix, {"field": shown(field), **facts})
+        _line(event), [Problem(shown(field) or "row", code, text, fix, {"field": shown(field), **facts})]
     )
 
 
@@ -177,7 +170,5 @@ def _no_list(event: Event) -> NotRows:
 
 
 def _not_yaml(line: int) -> NotRows:
-    return NotRows(
-        line,
-        Problem("row", "yaml", _("This is not YAML."), _("Look at the indentation and the quotation marks.")),
-    )
+    fix = _("Look at the indentation and the quotation marks.")
+    return NotRows(line, [Problem("row", "yaml", _("This is not YAML."), fix)])

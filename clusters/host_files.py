@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from clusters import host_rules
-from clusters.host_file_yaml import NotRows, read_yaml
+from clusters.host_file_csv import read_csv
+from clusters.host_file_rows import LineRows, NotRows
+from clusters.host_file_yaml import read_yaml
 from clusters.plan_names import shown
 from clusters.problems import Problem, Translate
 from clusters.problems import gettext_noop as _
@@ -87,7 +89,7 @@ class _Seen:
 def parse(data: bytes, format: Format, known: Known) -> tuple[Row, ...]:
     """Every row of the file. Raises HostFileInvalid."""
     text = _decoded(data)
-    raw = _csv_rows(text) if format == "csv" else _yaml_rows(text)
+    raw = _read(text, format)
     if not raw:
         raise _whole("empty", _("There is no host in the file."), _("Give at least one row."))
     if len(raw) > MAX_ROWS:
@@ -124,90 +126,12 @@ def _decoded(data: bytes) -> str:
     return text
 
 
-def _csv_rows(text: str) -> list[tuple[int, dict[str, str]]]:
-    delimiter = _delimiter(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    header: list[str] = []
-    rows: list[tuple[int, dict[str, str]]] = []
-    start = 1
+def _read(text: str, format: Format) -> LineRows:
+    read = read_csv if format == "csv" else read_yaml
     try:
-        for cells in reader:
-            line, start = start, reader.line_num + 1
-            values = [cell.strip() for cell in cells]
-            if not any(values) or values[0].startswith("#"):
-                continue
-            if not header:
-                header = _checked_header(line, [value.lower() for value in values])
-                continue
-            if len(values) > len(header):
-                raise _at(
-                    line,
-                    values[len(header)],
-                    "cells",
-                    _("There are more cells than the header has columns: “%(field)s”."),
-                    _("Quote cells that contain the separator."),
-                )
-            rows.append((line, dict(zip(header, values, strict=False))))
-            if len(rows) > MAX_ROWS:
-                break
-    except csv.Error as error:
-        raise _at(
-            reader.line_num or 1,
-            "",
-            "csv",
-            _("This is not CSV."),
-            _("Look for a quotation mark without its partner."),
-        ) from error
-    return rows
-
-
-def _delimiter(text: str) -> str:
-    """The separator the first line that says something uses most; spreadsheets of some languages write semicolons."""
-    lines = (line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
-    first = next(lines, "")
-    return max((",", ";", "\t"), key=first.count)
-
-
-def _checked_header(line: int, header: list[str]) -> list[str]:
-    problems = [
-        Problem(
-            shown(name) or "?",
-            "column",
-            _("There is no column “%(column)s”."),
-            _("The columns are: %(known)s."),
-            {"column": shown(name), "known": ", ".join(COLUMNS)},
-        )
-        for name in header
-        if name not in COLUMNS
-    ]
-    problems += [
-        Problem(
-            name,
-            "column-missing",
-            _("The column %(column)s is missing."),
-            _("Add it to the first line."),
-            {"column": name},
-        )
-        for name in REQUIRED
-        if name not in header
-    ]
-    problems += [
-        Problem(
-            name, "column-twice", _("The column %(column)s is there twice."), _("Keep one."), {"column": name}
-        )
-        for name in COLUMNS
-        if header.count(name) > 1
-    ]
-    if problems:
-        raise HostFileInvalid(RowProblem(line, problem) for problem in problems)
-    return header
-
-
-def _yaml_rows(text: str) -> list[tuple[int, dict[str, str]]]:
-    try:
-        return read_yaml(text, most_rows=MAX_ROWS, columns=COLUMNS)
+        return read(text, most_rows=MAX_ROWS, columns=COLUMNS, required=REQUIRED)
     except NotRows as error:
-        raise HostFileInvalid([RowProblem(error.line, error.problem)]) from error
+        raise HostFileInvalid(RowProblem(error.line, problem) for problem in error.problems) from error
 
 
 def _problems(line: int, cells: Mapping[str, str], known: Known, seen: _Seen) -> Iterator[Problem]:
@@ -293,10 +217,6 @@ def _row(line: int, cells: Mapping[str, str], known: Known) -> Row:
 
 def _whole(code: str, text: str, fix: str, **facts: int) -> HostFileInvalid:
     return HostFileInvalid([RowProblem(0, Problem("file", code, text, fix, facts))])
-
-
-def _at(line: int, said: str, code: str, text: str, fix: str) -> HostFileInvalid:
-    return HostFileInvalid([RowProblem(line, Problem("row", code, text, fix, {"field": shown(said)}))])
 
 
 def guess_format(data: bytes, file_name: str = "") -> Format:

@@ -62,7 +62,10 @@ def _fail_target(step: Step, failed: StepFailed) -> None:
     outcome = plain(
         {"what": failed.what, "why": failed.why, "remedy": failed.remedy, "line": failed.where.get("line", 0)}
     )
-    row = StepTarget.objects.filter(step=step, target=failed.target).exclude(state=State.SUCCEEDED)
+    # A target that has ended has said itself how; the step's sum of all failures is not its own story.
+    row = StepTarget.objects.filter(step=step, target=failed.target).exclude(
+        state__in=(State.SUCCEEDED, State.FAILED)
+    )
     row.update(state=State.FAILED, outcome=outcome, finished_at=Now())
 
 
