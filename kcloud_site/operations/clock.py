@@ -51,6 +51,7 @@ class Clock:
         """Tick until told to stop, then give the leadership back."""
         while not self.stopping:
             try:
+                close_old_connections()
                 pause = self.tick()
             except Exception:
                 _log.exception("the clock's tick failed; it goes on")
@@ -64,7 +65,6 @@ class Clock:
 
     def tick(self) -> float:
         """One turn; answers how many seconds to wait for the next."""
-        close_old_connections()
         if not self._lead():
             return STANDBY
         now = timezone.now()

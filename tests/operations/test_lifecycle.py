@@ -69,7 +69,7 @@ class Story:
             assert (steps == ["succeeded", "succeeded"]) == (row.state == State.SUCCEEDED)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 @given(moves)
 def test_every_story_of_operations_keeps_the_rules(db, story_moves):
     story = Story()
