@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from clusters.plan import PlanInvalid, PlanSpec, Pool
-from clusters.plan import load as load_plan
+from clusters.plan import parse as parse_plan
 from clusters.plan import to_data as plan_data
 
 NODE_PREFIX = 24
@@ -26,7 +26,7 @@ API_PORT = 6443
 # Where everything of a release lies on a host; units name it, so another version is another path.
 RELEASES = "/opt/kcloud"
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")]
 Role = Literal["master", "worker"]
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
@@ -92,7 +92,7 @@ def dump(deployment: Deployment) -> dict[str, Any]:
 def load(data: Mapping[str, Any]) -> Deployment:
     """What `dump` made. Raises InventoryInvalid."""
     try:
-        spec = load_plan(data["spec"])
+        spec = parse_plan(data["spec"])
         members = msgspec.convert(data["members"], tuple[Member, ...])
     except (KeyError, PlanInvalid, msgspec.ValidationError) as error:
         raise InventoryInvalid(str(error)) from error
