@@ -33,18 +33,20 @@ assets: .venv/.synced ## third-party static files and compiled translations
 	@$(VENV)/python manage.py assets
 	@$(VENV)/python manage.py compilemessages --verbosity 0 --locale zh_Hans
 
+staticfiles/staticfiles.json: .venv/.synced $(shell find static -type f 2>/dev/null) kcloud_site/apps.py | assets
+	@$(VENV)/python manage.py collectstatic --noinput --verbosity 0
+
 # ---- running ---------------------------------------------------------------------------------------------------
 
 .PHONY: demo demo-stop run bundle
-demo: setup ## portal, a real cluster it deployed itself, a running application (DETACH=1: return when ready)
+demo: setup staticfiles/staticfiles.json ## portal, a real cluster it deployed itself, a running application (DETACH=1: return when ready)
 	@KCLOUD_HOME=$(CURDIR)/.demo $(VENV)/python manage.py demo up $(if $(DETACH),--detach)
 
 demo-stop: .venv/.synced ## remove all that `make demo` made
 	@KCLOUD_HOME=$(CURDIR)/.demo $(VENV)/python manage.py demo down
 
-run: setup ## the portal alone, all its processes
+run: setup staticfiles/staticfiles.json ## the portal alone, all its processes
 	@$(VENV)/python manage.py migrate --verbosity 0
-	@$(VENV)/python manage.py collectstatic --noinput --verbosity 0
 	@$(VENV)/python manage.py first_operator
 	@PATH=$(CURDIR)/$(VENV):$$PATH $(VENV)/honcho start
 

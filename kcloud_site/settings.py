@@ -37,17 +37,16 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
-    "django.contrib.staticfiles",
+    "kcloud_site.apps.ServedFilesConfig",
     "django_htmx",
     "template_partials",
     "rest_framework",
     "knox",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
     "csp",
     "django_q",
     "guardian",
-    "kcloud_site",
+    "kcloud_site.apps.SiteConfig",
     "kcloud_site.tenants",
     "kcloud_site.operations",
     "clusters",
@@ -135,6 +134,9 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
+# Pages name files by their hash only; the unhashed copies would be packed for nobody.
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -170,9 +172,6 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "KCloud API",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
 }
 
 # django-q2 carries wake-ups only; what it loses or doubles does no harm (kcloud_site/operations/queue.py).

@@ -33,15 +33,21 @@ class Command(BaseCommand):
         vendor.mkdir(parents=True, exist_ok=True)
         css = (root / "node_modules/@tabler/core/dist/css/tabler.min.css").read_text()
         # Its source map is not served, and collecting files with hashed names stops at a reference to a missing file.
-        (vendor / "tabler.min.css").write_text(_SOURCE_MAP.sub("", css))
+        _write(vendor / "tabler.min.css", _SOURCE_MAP.sub("", css))
         used = icons_in_use(root)
         try:
             sprite = icons.cut((root / "node_modules/lucide-static/sprite.svg").read_text(), used)
         except icons.UnknownIcon as error:
             raise CommandError(str(error)) from error
-        (vendor / "icons.svg").write_text(sprite)
+        _write(vendor / "icons.svg", sprite)
         if options["verbosity"] > 0:
             self.stdout.write(f"static/vendor: style sheet and {len(used)} icons")
+
+
+def _write(path: Path, text: str) -> None:
+    """Leave a file that is right alone: its time says whether the served copies are old."""
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
 
 
 def icons_in_use(root: Path) -> set[str]:

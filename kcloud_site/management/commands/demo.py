@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class Command(BaseCommand):
     def up(self, portal: Portal, *, detach: bool) -> None:
         demo = stages.Demo(home=settings.HOME, url=portal.url)
         times = Times(Path.home() / ".cache/kcloud/demo-times.json")
-        progress = Progress(list(stages.STAGES.values()), times, self.stdout._out)  # type: ignore[attr-defined]
+        progress = Progress(list(stages.STAGES.values()), times, sys.stdout)
         try:
             self.start_portal(portal, demo, progress)
             for key, run in {
