@@ -38,7 +38,7 @@ def kubernetes_for(cluster: Cluster, *, timeout: float = 10.0) -> KubernetesClie
     return _shared((cluster.pk, str(timeout)), cluster, _secret(cluster), timeout)
 
 
-def open_kubernetes(cluster: Cluster, *, timeout: float = 10.0) -> KubernetesClient:
+def open_kubernetes(cluster: Cluster, *, timeout: float = 5.0) -> KubernetesClient:
     """A client of the caller's own, to be closed by it: for watches, which end by closing."""
     return _client(cluster, _secret(cluster), timeout)
 

@@ -108,6 +108,9 @@ def _taints(plan: PlannedNode, node: NodeStatus) -> Iterable[Difference]:
 
 
 def is_kubernetes_own(key: str) -> bool:
-    """Labels and taints in Kubernetes' own domains, which it sets itself. Ours (kcloud) count as its."""
+    """Labels and taints in Kubernetes' own domains, which it sets itself. The portal's own (kcloud.local)
+    are none either."""
     domain = key.partition("/")[0] if "/" in key else ""
-    return any(domain == own or domain.endswith(f".{own}") for own in ("kubernetes.io", "k8s.io", "kcloud"))
+    return any(
+        domain == own or domain.endswith(f".{own}") for own in ("kubernetes.io", "k8s.io", "kcloud.local")
+    )

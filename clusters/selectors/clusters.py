@@ -22,6 +22,7 @@ from clusters.models import Cluster, Membership, Node
 from clusters.nodes import NodeTaint, from_json
 from clusters.plan import PlanSpec, load
 from kcloud_site.operations.models import ACTIVE, Operation, State
+from kcloud_site.operations.progress import title_of
 
 # What a list calls a cluster's state: its life until it runs, then its health. Worst first.
 SHOWN = ("down", "failed", "unknown", "degraded", "deploying", "resetting", "draft", "healthy")
@@ -126,7 +127,10 @@ def progress_word(operation: Operation) -> str:
 def recent_operations(cluster: Cluster, count: int = 5) -> list[Operation]:
     """The newest operations about this cluster."""
     mine = Operation.objects.filter(subject_type="clusters.cluster", subject_id=str(cluster.pk))
-    return list(mine.defer("inputs").order_by("-id")[:count])
+    found = list(mine.defer("inputs").order_by("-id")[:count])
+    for operation in found:
+        operation.title = title_of(operation.kind)  # type: ignore[attr-defined]
+    return found
 
 
 def situation(cluster: Cluster, nodes: Iterable[Node], operations: Iterable[Operation]) -> Situation:

@@ -19,7 +19,7 @@ from clusters.models import Cluster, Node
 from clusters.nodes import NodeStatus
 
 # Rows that say nothing new are touched this often, so that `seen_at` tells a living watch from a dead one.
-TOUCH_EVERY = timedelta(seconds=30)
+TOUCH_EVERY = timedelta(seconds=10)
 
 
 def replace_nodes(*, cluster_pk: int, seen: Iterable[NodeStatus]) -> int:

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from clusters.forms.clusters import NodeFilter
 from clusters.models import Cluster, Host, Node
-from clusters.nodes import from_json, moment
+from clusters.nodes import Condition, NodeStatus, from_json, moment
 from clusters.selectors import nodes as seeing
 from clusters.views import clusters as pages
 from kcloud_site.tenants.permissions import operator_required
@@ -54,9 +54,7 @@ def node(request: HttpRequest, name: str, node: str) -> HttpResponse:
         "tab": "nodes",
         "node": row,
         "status": status,
-        "capacity": [
-            (key, value, status.allocatable.get(key)) for key, value in sorted(status.capacity.items())
-        ],
+        "capacity": _capacity(status),
         "conditions": [(each, moment(each.since)) for each in sorted(status.conditions, key=_trouble_first)],
         "live": seeing.pods_on(cluster, row.name),
         "pods_shown": seeing.PODS_SHOWN,
@@ -67,6 +65,15 @@ def node(request: HttpRequest, name: str, node: str) -> HttpResponse:
     return render(request, "clusters/node.html", context)
 
 
-def _trouble_first(condition: object) -> tuple[bool, str]:
-    kind, said = getattr(condition, "type", ""), getattr(condition, "status", "")
-    return (said == ("True" if kind == "Ready" else "False"), kind)
+def _capacity(status: NodeStatus) -> list[tuple[str, float, float | None]]:
+    """What people ask for first, then what else there is; kinds the node has none of are left out."""
+    first = ("cpu", "memory", "pods", "ephemeral-storage")
+    keys = [*first, *sorted(status.capacity.keys() - set(first))]
+    return [
+        (key, status.capacity[key], status.allocatable.get(key)) for key in keys if status.capacity.get(key)
+    ]
+
+
+def _trouble_first(condition: Condition) -> tuple[bool, str]:
+    good = "True" if condition.type == "Ready" else "False"
+    return (condition.status == good, condition.type)

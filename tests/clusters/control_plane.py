@@ -23,6 +23,7 @@ class ControlPlane:
     url: str
     authority: Authority
     sign_in: SignIn
+    process: subprocess.Popen
 
     def client(self, **options):
         return KubernetesClient([self.url], self.sign_in, ANYWHERE, **options)
@@ -51,7 +52,10 @@ def running(folder):
         stack.enter_context(program(home, "etcd", _etcd(folder, home, client, peer)))
         process = stack.enter_context(program(home, "kube-apiserver", _api_server(folder, home, client, api)))
         plane = ControlPlane(
-            f"https://127.0.0.1:{api}", authority, SignIn(authority.certificate, admin.certificate, admin.key)
+            f"https://127.0.0.1:{api}",
+            authority,
+            SignIn(authority.certificate, admin.certificate, admin.key),
+            process,
         )
         wait_until_ready(plane, process, home / "kube-apiserver.log")
         yield plane

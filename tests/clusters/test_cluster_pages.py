@@ -345,6 +345,15 @@ def test_a_node_shows_conditions_capacity_pods_host_and_region(see, kube):
     assert "Lab" in text
 
 
+def test_a_node_shows_what_it_can_carry_and_leaves_out_what_it_has_none_of(see):
+    raw = raw_node("w1")
+    raw["status"]["capacity"] |= {"hugepages-1Gi": "0", "example.com/gpu": "4"}
+    make_nodes(make_cluster(), raw)
+    text = see("node", "dev", "w1")
+    assert text.index(">cpu<") < text.index(">memory<") < text.index(">example.com/gpu<")
+    assert "hugepages" not in text
+
+
 def test_a_node_page_without_an_answer_shows_what_is_known_and_says_what_is_not(see, kube):
     make_nodes(make_cluster(), raw_node("w1"))
     kube.down = ClusterUnreachable("The cluster's API server does not answer.", "no answer in time")

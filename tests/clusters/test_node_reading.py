@@ -276,6 +276,7 @@ def test_what_kubernetes_sets_itself_is_no_difference():
     taint = {"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"}
     assert compare([planned()], [node_status(raw_node("w1", taints=[taint]))]) == []
     assert is_kubernetes_own("topology.kubernetes.io/zone")
+    assert is_kubernetes_own("kcloud.local/pool")
     assert not is_kubernetes_own("example.com/kubernetes.io")
     assert not is_kubernetes_own("kubernetes.io")
 

@@ -1,5 +1,6 @@
 """The watch process: follows, reconnects, lists again, shares with others, and ends cleanly."""
 
+import signal
 import threading
 import time
 from datetime import timedelta
@@ -228,3 +229,24 @@ def test_real_nodes_are_followed_through_a_real_api_server(control_plane, starte
         eventually(lambda: "watched" not in names())
     finally:
         watcher.end()
+
+
+@pytest.mark.lab
+def test_a_frozen_api_server_is_down_and_up_again_when_it_thaws(control_plane, monkeypatch):
+    """Half-open: the connection stays, nobody answers. Only a time limit tells."""
+    monkeypatch.setattr(watching, "WATCH_SECONDS", 1.0)
+    control_plane.client().apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "frozen"}})
+    make_cluster(health="unknown")
+    watcher = Watcher(connect=lambda _cluster: control_plane.client(timeout=1.0))
+    try:
+        watcher.look()
+        eventually(lambda: "frozen" in names())
+        control_plane.process.send_signal(signal.SIGSTOP)
+        eventually(lambda: "does not answer" in Cluster.objects.get().health_reason, seconds=40)
+        assert health() == "down"
+        control_plane.process.send_signal(signal.SIGCONT)
+        eventually(lambda: "does not answer" not in Cluster.objects.get().health_reason)
+    finally:
+        control_plane.process.send_signal(signal.SIGCONT)
+        watcher.end()
+        control_plane.client().delete("/api/v1/nodes/frozen")
