@@ -44,54 +44,64 @@ _FIELDS = {
 }
 
 
+class _Judged:
+    """Required for the reader. Emptiness is judged by clusters.plan, together with all that is wrong besides."""
+
+    def validate(self, value: Any) -> None:
+        """Leave an empty value to the plan's rules."""
+        if value not in forms.Field.empty_values:
+            super().validate(value)  # type: ignore[misc]
+
+
+class _Text(_Judged, forms.CharField):
+    pass
+
+
+class _Choice(_Judged, forms.ChoiceField):
+    pass
+
+
 class PlanForm(forms.Form):
     """A plan to be written or revised. `hosts` are those that may be chosen, in the order of their rows."""
 
     revision = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
     pool_rows = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
-    name = forms.CharField(
+    name = _Text(
         label=_("Name"),
         max_length=200,
-        required=False,
         help_text=_("Lower case letters, digits and hyphens. It cannot change later."),
     )
-    region = forms.ChoiceField(label=_("Region"), required=False)
-    version = forms.CharField(label=_("Kubernetes version"), max_length=40, required=False)
-    runtime = forms.ChoiceField(
-        label=_("Container runtime"), choices=[("containerd", "containerd")], required=False
-    )
+    region = _Choice(label=_("Region"))
+    version = _Text(label=_("Kubernetes version"), max_length=40)
+    runtime = _Choice(label=_("Container runtime"), choices=[("containerd", "containerd")])
     # No input of its own: the place where problems of hosts and pools are shown.
     hosts = forms.CharField(label=_("Compute"), required=False)
-    pod_cidr = forms.CharField(
+    pod_cidr = _Text(
         label=_("Pod network"),
         max_length=100,
-        required=False,
         help_text=_("Each node gets 256 addresses of it: a /16 has room for 256 nodes."),
         widget=forms.TextInput(attrs={"class": "kc-mono"}),
     )
-    service_cidr = forms.CharField(
+    service_cidr = _Text(
         label=_("Service network"),
         max_length=100,
-        required=False,
         widget=forms.TextInput(attrs={"class": "kc-mono"}),
     )
-    dns_domain = forms.CharField(label=_("DNS domain"), max_length=300, required=False)
-    node_ports = forms.CharField(label=_("Node ports"), max_length=40, required=False)
-    proxy_mode = forms.ChoiceField(
+    dns_domain = _Text(label=_("DNS domain"), max_length=300)
+    node_ports = _Text(label=_("Node ports"), max_length=40)
+    proxy_mode = _Choice(
         label=_("Service proxy"),
         choices=[
             ("iptables", _("iptables (works everywhere)")),
             ("nftables", _("nftables (fast with thousands of services)")),
         ],
-        required=False,
     )
-    default_class = forms.ChoiceField(
+    default_class = _Choice(
         label=_("Default storage class"),
         choices=[
             ("none", _("None: a claim must name its class")),
             ("local", _("Local volumes, bound when first used")),
         ],
-        required=False,
     )
     addons = forms.MultipleChoiceField(
         label=_("Add-ons"),
@@ -196,7 +206,6 @@ class PlanForm(forms.Form):
             "network": {
                 field: values[field]
                 for field in ("pod_cidr", "service_cidr", "dns_domain", "node_ports", "proxy_mode")
-                if values[field]
             },
             "storage": {"default_class": values["default_class"] or "none"},
             "addons": [addon for addon in ADDONS if addon in values["addons"]],

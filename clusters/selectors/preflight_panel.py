@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext
 
 from clusters.models import PreflightCheck
+from clusters.placement import natural
 from clusters.preflight import describe, title, worst
 from clusters.selectors.preflight import PreflightVerdict
 
@@ -122,6 +123,8 @@ def _lines(checks: list[PreflightCheck]) -> list[Line]:
             )
         if check.host:
             found[key].hosts.append(check.host)
+    for line in found.values():
+        line.hosts.sort(key=natural)
     return list(found.values())
 
 
