@@ -74,6 +74,12 @@ def claim_operation(operation_id: int, *, owner: str, length: timedelta = LENGTH
         return Operation.objects.get(pk=operation_id) if taken else None
 
 
+def give_up(operation: Operation) -> None:
+    """Let go of an operation we cannot carry on, so that the next worker need not wait for the lease's end."""
+    held = Operation.objects.filter(pk=operation.pk, fencing=operation.fencing, state=State.RUNNING)
+    held.update(lease_owner="", lease_until=Now() - timedelta(seconds=1))
+
+
 def end_lease_of(operation: Operation) -> bool:
     """End the lease of a worker known to be dead, so that the next may claim at once."""
     held = Operation.objects.filter(pk=operation.pk, fencing=operation.fencing, state=State.RUNNING)

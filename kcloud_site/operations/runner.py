@@ -6,6 +6,7 @@ same inputs are skipped, the step that was cut off is asked whether its effect i
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import traceback
 from contextlib import nullcontext
@@ -44,6 +45,11 @@ def run(operation_id: int) -> None:
             _Line(operation, journal).carry_out()
     except LeaseLost:
         _log.info("op-%s: taken over by another worker", operation_id)
+    except BaseException:
+        # The database was away, or the queue's time limit struck. If this write fails too, the lease's end will tell.
+        with contextlib.suppress(*_DATABASE_AWAY):
+            leases.give_up(operation)
+        raise
 
 
 class _Line:
@@ -74,9 +80,7 @@ class _Line:
             self._end(State.SUCCEEDED)
 
     def _take(self, position: int, definition: kinds.StepDefinition) -> None:
-        step, _made = Step.objects.get_or_create(
-            operation=self.operation, key=definition.key, defaults={"position": position}
-        )
+        step = self._step(position, definition.key)
         wanted = definition.input_hash or digest(self.operation.inputs)
         if step.state == State.SUCCEEDED and step.input_hash == wanted:
             return
@@ -107,6 +111,14 @@ class _Line:
             explained = StepFailed(**self._unexpected(error, step.key))
             self._step_failed(running, step, explained)
             raise explained from error
+
+    def _step(self, position: int, key: str) -> Step:
+        """The step's row; a new one when the product has gained a step since the request."""
+        step = Step.objects.filter(operation=self.operation, key=key).first()
+        if step is None:
+            with self.journal.writing(f"{key} new"):
+                step = Step.objects.create(operation=self.operation, key=key, position=position)
+        return step
 
     def _was_done(self, running: context.RunningStep, definition: kinds.StepDefinition) -> bool:
         if definition.is_done is None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from kcloud_site.operations import audit, leases, runner, services
@@ -187,6 +187,25 @@ def test_the_heartbeat_of_a_lost_operation_ends_by_itself(real_database):
     with heartbeat:
         processes.until(lambda: not heartbeat._thread.is_alive())
         assert journal.signs().lost
+
+
+def test_the_heartbeat_goes_on_after_the_database_was_away(real_database, monkeypatch):
+    with registered("test.race", [step("one")]):
+        operation = request()
+    claimed = leases.claim_operation(operation.pk, owner="first")
+    journal = Journal(claimed)
+    renewals = []
+
+    def renew():
+        renewals.append(1)
+        if len(renewals) < 3:
+            raise OperationalError("server closed the connection unexpectedly")
+        Journal.renew(journal)
+
+    monkeypatch.setattr(journal, "renew", renew)
+    with Heartbeat(journal):
+        processes.until(lambda: Operation.objects.get(pk=operation.pk).lease_until > claimed.lease_until)
+    assert len(renewals) >= 3
 
 
 def test_a_lease_outlives_a_database_that_is_locked_for_over_a_second(real_database):

@@ -118,7 +118,18 @@ def test_a_database_that_is_away_leaves_the_operation_to_the_next_worker(sample)
     with pytest.raises(OperationalError):
         runner.run(operation.pk)
     operation.refresh_from_db()
-    assert operation.state == State.RUNNING
+    assert (operation.state, operation.lease_owner) == (State.RUNNING, "")
+    assert leases.claim_operation(operation.pk, owner="next").fencing == 2
+
+
+def test_a_worker_stopped_by_the_queues_time_limit_lets_go_at_once(sample):
+    def take_too_long(context):
+        raise SystemExit("Task exceeded maximum timeout value")
+
+    operation = sample(step("one", take_too_long))
+    with pytest.raises(SystemExit):
+        runner.run(operation.pk)
+    assert leases.claim_operation(operation.pk, owner="next")
 
 
 def test_a_kind_nobody_knows_fails_and_frees_its_subject(sample):
