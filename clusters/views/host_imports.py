@@ -20,6 +20,9 @@ from clusters.services import host_imports
 from clusters.views import answers
 from kcloud_site.tenants.permissions import operator_required
 
+# A preview of the whole file would be a page too large to load fast; its text goes on complete.
+ROWS_SHOWN = 200
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @operator_required
