@@ -153,6 +153,21 @@ def test_a_pool_refuses_a_queue_its_settings_were_not_read_for():
         queue.serve("provisioning")
 
 
+@pytest.mark.parametrize("named", ["default", "provisioning", None])
+def test_the_worker_command_starts_anew_when_the_queue_is_not_yet_in_its_environment(monkeypatch, named):
+    """django-q2 reads the queue's name when Django starts: too early for an option of the command line."""
+    calls = []
+    monkeypatch.setattr(queue, "serve", lambda name: calls.append(("serve", name)))
+    monkeypatch.setattr(
+        os, "execv", lambda _program, _arguments: calls.append(("exec", os.environ["Q_CLUSTER_NAME"]))
+    )
+    monkeypatch.delenv("Q_CLUSTER_NAME", raising=False)
+    if named:
+        monkeypatch.setenv("Q_CLUSTER_NAME", named)
+    call_command("worker", queue="provisioning")
+    assert calls[0] == (("serve", "provisioning") if named == "provisioning" else ("exec", "provisioning"))
+
+
 def test_an_operation_is_there_after_its_request_even_if_the_queue_is_away(real_database, monkeypatch):
     def away(*args, **options):
         raise ConnectionError("redis is gone")
