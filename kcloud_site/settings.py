@@ -184,7 +184,7 @@ _QUEUE = {
     "max_attempts": 1,
     "ack_failures": True,
     "poll": 0.2,
-    "save_limit": 0,
+    "save_limit": -1,
     "catch_up": False,
     "scheduler": False,
     "recycle": 500,
