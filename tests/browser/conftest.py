@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
+from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.management import call_command
+from pytest_django.live_server_helper import LiveServer
 
 _ARGUMENTS = [
     "--headless",
@@ -38,6 +40,16 @@ def _third_party_files():
     vendor = Path(django_settings.BASE_DIR) / "static" / "vendor"
     if not (vendor / "icons.svg").is_file():
         call_command("assets", verbosity=0)
+
+
+@pytest.fixture(scope="session")
+def live_server():
+    """The portal with the checkout's static files, whatever the list of apps calls the app that finds them."""
+    server = LiveServer("localhost", start=False)
+    server.thread.static_handler = StaticFilesHandler
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
