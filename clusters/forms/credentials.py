@@ -17,7 +17,6 @@ class Secret(forms.Form):
     kind = forms.ChoiceField(
         label=_("Kind"),
         choices=Credential.Kind.choices,
-        widget=forms.RadioSelect,
         initial=Credential.Kind.SSH_KEY,
     )
     private_key = forms.CharField(

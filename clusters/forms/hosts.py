@@ -27,12 +27,17 @@ class HostFilter(forms.Form):
 
 
 def _region(**more: Any) -> forms.ModelChoiceField:
-    return forms.ModelChoiceField(Region.objects.all(), label=_("Region"), to_field_name="name", **more)
+    empty = _("Choose a region") if more.get("required", True) else _("None")
+    found = Region.objects.all()
+    return forms.ModelChoiceField(found, label=_("Region"), to_field_name="name", empty_label=empty, **more)
 
 
 def _credential(**more: Any) -> forms.ModelChoiceField:
     found = Credential.objects.defer("sealed_secret")
-    return forms.ModelChoiceField(found, label=_("Credential"), to_field_name="name", **more)
+    empty = _("Choose a credential") if more.get("required", True) else _("None")
+    return forms.ModelChoiceField(
+        found, label=_("Credential"), to_field_name="name", empty_label=empty, **more
+    )
 
 
 class NewHost(forms.Form):

@@ -125,7 +125,7 @@ class TestList:
         assert "?page=3" in page
 
     def test_hostile_facts_are_only_text(self, console, make_host):
-        facts = {"hostname": "h1", "kernel": "6", "cpus": 2, "memory": 1, "clock": 1.0, "os_name": SCRIPT}
+        facts = {"hostname": "h1", "kernel": "6", "cpus": 2, "memory": 1, "clock": 1.0, "os_id": SCRIPT}
         make_host("h1", facts=facts, state_reason=SCRIPT)
         page = text(console.get(self.address))
         assert SCRIPT not in page
