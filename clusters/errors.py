@@ -168,11 +168,5 @@ class PlanLocked(ClusterError):
     """The plan cannot be edited, checked or discarded in the cluster's present state."""
 
 
-class PlanBlocked(ClusterError):
-    """The newest revision has not passed its preflight: never run, stale, blocked, or a warning nobody
-    accepted.
-    """
-
-
 class OverrideRefused(ClusterError):
     """A check's verdict cannot be accepted: it blocks, it passed, it is old, or no reason was given."""
