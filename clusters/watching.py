@@ -27,6 +27,7 @@ from kcloud_site.operations import leases, processes
 from kcloud_site.tenants.encryption import SecretUnreadable
 
 LOOK_EVERY = 1.0
+MOST_A_LOOK = 8
 LEASE = timedelta(seconds=10)
 # A silent server is noticed when a watch of this length ends without a word.
 WATCH_SECONDS = 15.0
@@ -174,9 +175,7 @@ class Watcher:
             wanted = set(Cluster.objects.filter(state=Cluster.State.READY).values_list("pk", flat=True))
             for pk in list(self._held):
                 self._keep_or_drop(pk, wanted)
-            for pk in sorted(wanted - set(self._held)):
-                if self._take(pk):
-                    break
+            self._take_some(sorted(wanted - set(self._held)))
         except DatabaseError:
             logger.exception("the watcher could not look for clusters")
 
@@ -191,6 +190,14 @@ class Watcher:
             except DatabaseError:
                 logger.warning("lease %s could not be given back: it ends by itself", held.name)
         self._held.clear()
+
+    def _take_some(self, missing: list[int]) -> None:
+        """At most half of them, so that watchers that start together share."""
+        room = min(MOST_A_LOOK, (len(missing) + 1) // 2)
+        for pk in missing:
+            if room == 0:
+                return
+            room -= self._take(pk)
 
     def _take(self, pk: int) -> bool:
         held = leases.acquire(name=f"watch:{pk}", owner=self._owner, length=self._lease)

@@ -1,11 +1,13 @@
 """The watch process: follows, reconnects, lists again, shares with others, and ends cleanly."""
 
+import os
 import signal
 import threading
 import time
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 
 from clusters import watching
@@ -15,6 +17,7 @@ from clusters.watching import Watcher
 from kcloud_site.operations.models import Lease
 from tests.clusters.fake_kubernetes import with_nodes
 from tests.clusters.kube_objects import make_cluster, raw_node
+from tests.operations import processes
 from tests.operations.conftest import postgres_template, real_database, sqlite_template
 
 __all__ = ["postgres_template", "real_database", "sqlite_template"]
@@ -203,6 +206,36 @@ def test_ending_cuts_the_streams_and_gives_the_leases_back(started):
     assert fake.closed
     lease = Lease.objects.get(name=f"watch:{cluster.pk}")
     assert (lease.owner, lease.until) == ("", None)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_process_ends_cleanly_when_told_to(number):
+    """With a cluster nobody answers for: it waits, tries again, and still ends at once."""
+    cluster = make_cluster(health="unknown", endpoints=[])
+    pid = processes.fork(lambda: call_command("watch"))
+    eventually(lambda: Lease.objects.filter(name=f"watch:{cluster.pk}").exclude(owner="").exists())
+    os.kill(pid, number)
+    assert processes.wait(pid) == 0
+    assert Lease.objects.get(name=f"watch:{cluster.pk}").owner == ""
+
+
+def test_a_killed_watchers_cluster_is_taken_over(started):
+    cluster = make_cluster(health="unknown")
+    pid = processes.fork(lambda: Watcher(connect=_never, lease=timedelta(seconds=0.5)).run(threading.Event()))
+    eventually(lambda: Lease.objects.filter(name=f"watch:{cluster.pk}").exclude(owner="").exists())
+    processes.kill(pid)
+    heir = started({"dev": with_nodes(raw_node("w1"))})
+
+    def taken():
+        heir.look()
+        return heir.watched == [cluster.pk]
+
+    eventually(taken)
+    eventually(lambda: health() == "healthy")
+
+
+def _never(_cluster):
+    raise ClusterUnreachable("never")
 
 
 def _run(watcher, stop):
