@@ -22,6 +22,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,8 +95,8 @@ def run_playbook(
     with _private_directory() as directory:
         _write(directory / "inventory.json", inventory)
         _write(directory / "variables.json", unsafe(variables))
-        _write(directory / "env" / "settings", {"pexpect_timeout": _POLL_SECONDS, "job_timeout": timeout})
-        run = _Run(directory, on_event, cancelled, secrets)
+        _write(directory / "env" / "settings", {"pexpect_timeout": _POLL_SECONDS})
+        run = _Run(directory, on_event, cancelled, secrets, time.monotonic() + timeout)
         return run.carry_out(
             playbook, hosts, tags, {**_environment(directory, sockets), **(environment or {})}
         )
@@ -146,11 +147,13 @@ class _Run:
         on_event: Callable[[Event], None],
         cancelled: Callable[[], bool],
         secrets: Sequence[str],
+        until: float,
     ) -> None:
         self._directory = directory
         self._on_event = on_event
         self._cancelled = cancelled
         self._secrets = [secret for secret in secrets if len(secret) > 7]
+        self._until = until
         self._outcome: dict[str, str] = {}
         self._stopped = False
         self._error: Exception | None = None
@@ -205,6 +208,8 @@ class _Run:
                 self._stopped = self._cancelled()
             except Exception as error:
                 self._error = error
+            if time.monotonic() > self._until:
+                self._error = _too_long()
         if self._stopped or self._error is not None:
             self._kill()
         return False
@@ -238,6 +243,13 @@ class _Run:
             failure={key: redact(text, self._secrets) for key, text in event.failure.items()},
             data=event.data,
         )
+
+
+def _too_long() -> AnsibleBroken:
+    return AnsibleBroken(
+        _("The step took too long and was stopped."),
+        remedy=_("Look at the load of the portal and of the hosts that had not ended, then resume."),
+    )
 
 
 _KINDS = {

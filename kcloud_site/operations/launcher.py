@@ -3,7 +3,8 @@
     python -I -S launcher.py <pid of the worker> <program> [argument …]
 
 A file to be executed, not imported: it starts in some 10 ms because it needs nothing but the standard library.
-SIGTERM and SIGINT are passed on to the group, SIGUSR2 kills it; the exit status is the program's.
+SIGTERM and SIGINT are passed on to the group, SIGUSR2 kills it; the exit status is the program's. Killing reaches what
+left the group as well (Ansible's workers open sessions of their own): orphans become children of this process.
 """
 
 import contextlib
@@ -12,9 +13,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from types import FrameType
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _WORKER_DIED = signal.SIGUSR1
 _KILL = signal.SIGUSR2
 _SIGNALS = (_WORKER_DIED, _KILL, signal.SIGTERM, signal.SIGINT)
@@ -35,6 +38,7 @@ class Launcher:
         for number in _SIGNALS:
             signal.signal(number, self._end)
         _libc.prctl(_PR_SET_PDEATHSIG, _WORKER_DIED)
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
         if os.getppid() != self._worker:
             return 137
         try:
@@ -52,14 +56,43 @@ class Launcher:
         if number in (signal.SIGTERM, signal.SIGINT):
             self._signal(number)
         elif number == _KILL:
-            self._signal(signal.SIGKILL)
+            self._kill_all()
         elif os.getppid() != self._worker:  # else only the thread that started us has ended
-            self._signal(signal.SIGKILL)
+            self._kill_all()
             os._exit(137)
+
+    def _kill_all(self) -> None:
+        """The group, then every descendant wherever it went, until none is left."""
+        self._signal(signal.SIGKILL)
+        until = time.monotonic() + 5
+        while (left := _descendants(os.getpid())) and time.monotonic() < until:
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._group, number)
+
+
+def _descendants(root: int) -> list[int]:
+    """Living processes below `root`, by the parents that /proc tells."""
+    parents: dict[int, int] = {}
+    for name in os.listdir("/proc"):
+        if not name.isdecimal():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", errors="replace") as file:
+                fields = file.read().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[0] not in "ZX":
+            parents[int(name)] = int(fields[1])
+    found = {root}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return sorted(found - {root})
 
 
 def _prepare() -> None:
