@@ -39,6 +39,8 @@ def install(repository, names):
     )
     command = ["apt-get", "-q", "-y", "--no-install-recommends", *ours, *lock]
     command += ["-o", "Dpkg::Options::=--force-confold", "-o", "Dpkg::Options::=--force-unsafe-io", "install"]
+    # Before as well: should the host lose its power now, a reset still knows what was not its own.
+    _remember(missing)
     try:
         run([*command, *missing], "package-install", ", ".join(missing), timeout=600)
     finally:
