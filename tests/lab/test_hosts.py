@@ -1,10 +1,12 @@
 """Hosts of a real lab: enrolled, gathered, imported, and honest about what fails."""
 
+from dataclasses import replace
+
 import pytest
 
 from clusters.access import ssh_for
 from clusters.adapters import ssh
-from clusters.errors import HostKeyChanged, HostUnreachable, SudoRefused
+from clusters.errors import HostKeyChanged, HostUnreachable, SignInRefused, SudoRefused
 from clusters.facts import stored
 from clusters.lab import faults
 from clusters.lab import hosts as lab_hosts
@@ -124,3 +126,30 @@ def test_a_user_without_sudo_is_refused_with_the_remedy(enrolled):
         ssh.run_script(target, "", interpreter=wait)
     assert "NOPASSWD" in refused.value.remedy
     assert host_facts.gather_facts(host=enrolled).root
+
+
+BY_PASSWORD = """
+import pathlib, subprocess
+allowed = "PasswordAuthentication yes\\nAllowUsers kcloud bypassword\\n"
+pathlib.Path("/etc/ssh/sshd_config.d/lab.conf").write_text(allowed)
+subprocess.run(["useradd", "--create-home", "--shell", "/bin/bash", "bypassword"], check=True)
+subprocess.run(["chpasswd"], input=b"bypassword:%s", check=True)
+pathlib.Path("/etc/sudoers.d/bypassword").write_text("bypassword ALL=(ALL) NOPASSWD: ALL\\n")
+subprocess.run(["systemctl", "reload", "ssh"], check=True)
+"""
+
+
+def test_a_password_signs_in_too_and_is_told_nowhere(enrolled, operator, lab):
+    word = "correct horse $(id) 'battery'"
+    ssh.run_script(ssh_for(enrolled), BY_PASSWORD % word)
+    by_word = credentials.create_credential(
+        name="by-word", username="bypassword", kind="password", secret=word, by=operator
+    )
+    hosts.revise_host(host=enrolled, region=enrolled.region, credential=by_word, by=operator)
+    target = ssh_for(enrolled)
+    assert host_facts.gather_facts(host=enrolled).root
+    look = "import os, subprocess; print(os.environ, subprocess.getoutput('ps axeww'))"
+    assert word not in ssh.run_script(target, look)
+    with pytest.raises(SignInRefused) as refused:
+        ssh.run_script(replace(target, password="wrong"), "")
+    assert "wrong" not in str(refused.value)
