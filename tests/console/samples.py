@@ -95,7 +95,9 @@ def fail(row, *, host="gz-w02", line=0):
         "line": line,
     }
     step = row.steps.get(state=State.RUNNING)
-    StepTarget.objects.filter(step=step, target=host).update(state=State.FAILED, outcome=outcome)
+    targets = StepTarget.objects.filter(step=step)
+    targets.filter(target=host).update(state=State.FAILED, outcome=outcome)
+    targets.exclude(target=host).update(state=State.SUCCEEDED, finished_at=timezone.now())
     Step.objects.filter(pk=step.pk).update(state=State.FAILED)
     Operation.objects.filter(pk=row.pk).update(
         state=State.FAILED,
