@@ -12,13 +12,14 @@ from datetime import datetime
 from typing import Literal
 
 from clusters.models import Cluster, PlanRevision, PreflightCheck
-from clusters.placement import place
+from clusters.placement import natural, place
 from clusters.plan import PlanSpec
-from clusters.preflight import SEVERITY
+from clusters.preflight import HOST_CHECKS, PLAN_CHECKS, SEVERITY
 from clusters.selectors import plans
 from kcloud_site.operations.models import ACTIVE, Operation, State
 
 KIND = "clusters.preflight"
+_ORDER = ("bundle", "hosts", *HOST_CHECKS, *(key for key in PLAN_CHECKS if key not in ("bundle", "hosts")))
 VerdictState = Literal["never", "stale", "running", "failed", "blocked", "warnings", "passed"]
 
 
@@ -95,8 +96,14 @@ def preflight_verdict(cluster: Cluster) -> PreflightVerdict:
 
 def _checks(revision: PlanRevision, operation: Operation) -> list[PreflightCheck]:
     rows = list(revision.checks.filter(operation_id=operation.pk))
-    rows.sort(key=lambda row: (SEVERITY.index(row.verdict), bool(row.overridden_by), row.pk))
+    rows.sort(key=_place)
     return rows
+
+
+def _place(row: PreflightCheck) -> tuple[int, bool, int, list[tuple[int, str]]]:
+    """Worst first, then in the order of the checks, then by host."""
+    order = _ORDER.index(row.key) if row.key in _ORDER else len(_ORDER)
+    return (SEVERITY.index(row.verdict), bool(row.overridden_by), order, natural(row.host))
 
 
 def _state(operation: Operation, checks: list[PreflightCheck], *, stale: bool) -> VerdictState:
