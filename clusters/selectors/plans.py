@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from clusters.difference import Change, difference
 from clusters.models import Cluster, Host, PlanRevision
@@ -84,14 +84,10 @@ def host_regions(names: Iterable[str]) -> dict[str, str]:
 
 def newest_revisions(exclude: Cluster | None) -> Iterator[tuple[Cluster, PlanSpec]]:
     """Every other cluster that has a plan, with the newest one."""
-    rows = PlanRevision.objects.select_related("cluster").order_by("cluster_id", "-number")
-    if exclude is not None:
-        rows = rows.exclude(cluster=exclude)
-    seen: set[int] = set()
-    for row in rows.iterator():
-        if row.cluster_id not in seen:
-            seen.add(row.cluster_id)
-            yield row.cluster, load(row.spec)
+    newest = PlanRevision.objects.filter(cluster=OuterRef("cluster")).order_by("-number").values("number")
+    rows = PlanRevision.objects.select_related("cluster").filter(number=Subquery(newest[:1]))
+    for row in rows.exclude(cluster=exclude) if exclude is not None else rows:
+        yield row.cluster, load(row.spec)
 
 
 def taken_networks(exclude: Cluster | None) -> dict[str, list[IPv4Network]]:

@@ -218,3 +218,15 @@ def test_history_compares_each_revision_with_the_one_before(hosts, operator):
         ("masters", ["m1"], ["m2"])
     ]
     assert all(change.before is None for change in first.changes)
+
+
+def test_only_the_newest_plan_of_another_cluster_takes_networks_and_hosts(hosts, operator):
+    cluster = plans.create_cluster(spec=data(), by=operator)
+    wanted = data(network={"pod_cidr": "10.100.0.0/16"}, masters=["m2"])
+    plans.revise_plan(cluster=cluster, spec=wanted, by=operator, expected_revision=1)
+    assert [str(network) for network in selectors.taken_networks(None)["prod"]] == [
+        "10.100.0.0/16",
+        "10.96.0.0/16",
+    ]
+    assert selectors.planned_elsewhere(None) == {"m2": "prod", "w1": "prod", "w2": "prod"}
+    assert selectors.taken_networks(cluster) == {}
