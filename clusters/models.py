@@ -4,7 +4,6 @@ A Cluster's plan is data: PlanRevision.spec, in the shape `clusters.plan.PlanSpe
 Secrets (credentials, cluster keys, kubeconfigs) are ciphertext; services seal and open them.
 """
 
-from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -47,7 +46,7 @@ class Credential(models.Model):
 
 
 class Host(models.Model):
-    """A machine reachable over SSH. `facts` is what was gathered (clusters.facts.HostFacts), {} before the first time."""
+    """A machine reachable over SSH. `facts` is what was gathered (clusters.facts.HostFacts); {} before that."""
 
     class State(models.TextChoices):
         NEW = "new", _("New")
@@ -55,7 +54,9 @@ class Host(models.Model):
         UNREACHABLE = "unreachable", _("Unreachable")
 
     name = models.CharField(_("name"), max_length=63, unique=True)
-    region = models.ForeignKey(Region, on_delete=models.PROTECT, related_name="hosts", verbose_name=_("region"))
+    region = models.ForeignKey(
+        Region, on_delete=models.PROTECT, related_name="hosts", verbose_name=_("region")
+    )
     address = models.GenericIPAddressField(_("address"), protocol="IPv4")
     ssh_port = models.PositiveIntegerField(_("SSH port"), default=22)
     credential = models.ForeignKey(
@@ -189,7 +190,11 @@ class Membership(models.Model):
 
     class Meta:
         ordering = ["role", "host__name"]
-        constraints = [models.UniqueConstraint(fields=["cluster", "pod_cidr"], name="pod_cidr_once", condition=~models.Q(pod_cidr=""))]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cluster", "pod_cidr"], name="pod_cidr_once", condition=~models.Q(pod_cidr="")
+            )
+        ]
 
 
 class PreflightCheck(models.Model):
@@ -214,7 +219,9 @@ class PreflightCheck(models.Model):
 
     class Meta:
         ordering = ["id"]
-        constraints = [models.UniqueConstraint(fields=["revision", "key", "host"], name="check_once_per_host")]
+        constraints = [
+            models.UniqueConstraint(fields=["revision", "key", "host"], name="check_once_per_host")
+        ]
 
 
 class Node(models.Model):

@@ -10,4 +10,11 @@ class SiteConfig(AppConfig):
 class ServedFilesConfig(StaticFilesConfig):
     """What is collected is what we serve: no browsable API, no source maps. Packing them took most of a start."""
 
-    ignore_patterns = [*StaticFilesConfig.ignore_patterns, "rest_framework", "*.map", "*.scss", "*.txt", "*.md"]
+    ignore_patterns = [
+        *StaticFilesConfig.ignore_patterns,
+        "rest_framework",
+        "*.map",
+        "*.scss",
+        "*.txt",
+        "*.md",
+    ]

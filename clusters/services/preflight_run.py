@@ -7,12 +7,11 @@ A host that cannot be reached is a finding, not a failure: the operation succeed
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from clusters import access, facts
@@ -22,7 +21,7 @@ from clusters.facts import FactsInvalid, HostFacts
 from clusters.models import Bundle, Cluster, Host, Node, PlanRevision, PreflightCheck
 from clusters.networks import read_network
 from clusters.plan import PlanSpec, load
-from clusters.preflight import Finding, describe, title
+from clusters.preflight import Finding
 from clusters.preflight_host import host_findings, identity_findings, unreachable, unreadable
 from clusters.preflight_machine import HostTask
 from clusters.preflight_plan import (
@@ -40,19 +39,19 @@ from clusters.preflight_plan import (
 from clusters.selectors import bundles as bundle_selectors
 from clusters.selectors import plans
 from clusters.services import bundles
+from clusters.services.preflight_rows import write
 from kcloud_site.operations.kinds import StepContext
 from kcloud_site.tenants.encryption import SecretUnreadable
 
 # Each is an ssh process and a Python on the other side; more would not be faster on a small portal.
 WIDTH = 16
-_LEVELS = {"pass": "info", "warn": "warning", "block": "error"}
 
 
 def check_bundle(context: StepContext) -> None:
     """Verify the bundle of the planned version, reading every byte unless nothing changed since."""
     revision, spec = _plan(context)
     bundles.refresh_bundle(version=spec.version)
-    _write(context, revision, "", [bundle_finding(_bundle_facts(spec.version))])
+    write(context, revision, "", [bundle_finding(_bundle_facts(spec.version))])
 
 
 def check_hosts(context: StepContext) -> None:
@@ -83,7 +82,7 @@ def check_plan(context: StepContext) -> None:
     masters, workers = list(context.inputs["masters"]), list(context.inputs["workers"])
     known = _remembered(context, revision)
     for finding in _identities(revision.cluster, known):
-        _write(context, revision, finding.host, [finding])
+        write(context, revision, finding.host, [finding])
     regions = plans.host_regions([*masters, *workers])
     found = [
         _hosts_finding(context, revision.cluster, spec),
@@ -94,7 +93,7 @@ def check_plan(context: StepContext) -> None:
         region_loss_finding(regions, masters, workers),
         storage_finding(spec.storage.default_class),
     ]
-    _write(context, revision, "", found)
+    write(context, revision, "", found)
     revision.checks.exclude(operation_id=context.operation.pk).delete()
 
 
@@ -151,7 +150,7 @@ def _collect(
             host = waiting.pop(future)
             answer = future.result()
             found = _judge(tasks[host.name], host, answer)
-            _write(context, revision, host.name, found)
+            write(context, revision, host.name, found)
             if answer.facts is not None:
                 _remember_facts(host, answer.facts)
             worst = next((each for each in ("block", "warn") if each in {f.verdict for f in found}), "pass")
@@ -262,58 +261,3 @@ def _other_clusters(cluster: Cluster) -> Iterator[OtherCluster]:
             pods=read_network(spec.network.pod_cidr),
             services=read_network(spec.network.service_cidr),
         )
-
-
-# --- rows -------------------------------------------------------------------------------------------------
-
-
-def _write(context: StepContext, revision: PlanRevision, host: str, found: Sequence[Finding]) -> None:
-    """Rows of one host's findings. A warning somebody accepted stays accepted while it says the same."""
-    context.check()
-    now = timezone.now()
-    with transaction.atomic():
-        before = {row.key: row for row in revision.checks.filter(host=host, key__in=[f.key for f in found])}
-        rows = [_row(context, revision, finding, host, before.get(finding.key)) for finding in found]
-        for row in rows:
-            row.checked_at = now
-        PreflightCheck.objects.bulk_create(
-            rows,
-            update_conflicts=True,
-            unique_fields=["revision", "key", "host"],
-            update_fields=[
-                "operation_id",
-                "verdict",
-                "facts",
-                "overridden_by",
-                "override_reason",
-                "checked_at",
-            ],
-        )
-    for finding in found:
-        message, remedy = describe(finding.key, finding.verdict, finding.facts)
-        text = f"{title(finding.key)}: {message}" + (f". {remedy}" if remedy else "")
-        context.log(text, target=host, level=_LEVELS[finding.verdict])
-
-
-def _row(
-    context: StepContext,
-    revision: PlanRevision,
-    finding: Finding,
-    host: str,
-    before: PreflightCheck | None,
-) -> PreflightCheck:
-    row = PreflightCheck(
-        revision=revision,
-        operation_id=context.operation.pk,
-        key=finding.key,
-        host=host,
-        verdict=finding.verdict,
-        facts=dict(finding.facts),
-    )
-    same = before is not None and (before.verdict, before.facts.get("code")) == (
-        finding.verdict,
-        finding.code,
-    )
-    if before is not None and same:
-        row.overridden_by, row.override_reason = before.overridden_by, before.override_reason
-    return row

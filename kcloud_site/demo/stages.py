@@ -20,10 +20,10 @@ from clusters.models import Cluster, Credential, Host, Region
 from clusters.selectors import preflight as preflight_selectors
 from clusters.services import (
     bundles,
-    cluster_secrets,
     credentials,
     deployment,
     hosts,
+    kubeconfigs,
     plans,
     preflight,
     regions,
@@ -171,7 +171,7 @@ def deploy_cluster(demo: Demo, say: Say) -> None:
         wait_for(_deploy_operation(cluster, demo), say)
         cluster.refresh_from_db()
     demo.kubeconfig.touch(mode=0o600)
-    demo.kubeconfig.write_bytes(cluster_secrets.get(cluster, "admin.kubeconfig"))
+    demo.kubeconfig.write_text(kubeconfigs.issue_kubeconfig(cluster=cluster, by=demo.by, reason="make demo"))
 
 
 def _deploy_operation(cluster: Cluster, demo: Demo) -> Operation:

@@ -1,7 +1,6 @@
 """Operations over the API, read-only: what is asked for through a service is followed here."""
 
 from django.db.models import QuerySet
-from django.http import HttpRequest
 from rest_framework import serializers, viewsets
 
 from kcloud_site.operations.models import Operation, Step
@@ -50,7 +49,6 @@ class OperationSerializer(serializers.ModelSerializer[Operation]):
 class OperationViewSet(viewsets.ReadOnlyModelViewSet[Operation]):
     """GET /operations, GET /operations/{id}."""
 
-    request: HttpRequest
     permission_classes = [PlatformOperator]
     serializer_class = OperationSerializer
 

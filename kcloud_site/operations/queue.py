@@ -57,7 +57,7 @@ def wake_job(name: str, job: str, arguments: dict[str, Any]) -> None:
     )
 
 
-class _RobustQueue(Queue):  # type: ignore[misc]
+class _RobustQueue(Queue):
     """The pool's queue, whose locks the kernel opens when their holder is killed."""
 
     def __init__(self, *args: Any, **options: Any) -> None:

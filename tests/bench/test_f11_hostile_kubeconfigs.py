@@ -54,7 +54,8 @@ from clusters.errors import KubeconfigRefused
 data = open(path, "rb").read()
 ready = True
 try:
-    kubeconfig.check_address(kubeconfig.parse(data), AddressRule(own_networks=(ipaddress.ip_network("198.51.100.0/24"),)))
+    own = AddressRule(own_networks=(ipaddress.ip_network("198.51.100.0/24"),))
+    kubeconfig.check_address(kubeconfig.parse(data), own)
 except KubeconfigRefused:
     os._exit(3)
 os._exit(0)

@@ -17,7 +17,9 @@ def extracted(tmp_path_factory):
     """A copy of the tree whose catalogue has just been brought up to date with the sources."""
     tree = tmp_path_factory.mktemp("tree")
     for source in SOURCES:
-        shutil.copytree(ROOT / source, tree / source, ignore=shutil.ignore_patterns("__pycache__", "*.mo", "modules"))
+        shutil.copytree(
+            ROOT / source, tree / source, ignore=shutil.ignore_patterns("__pycache__", "*.mo", "modules")
+        )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tree)
         patch.setattr("django.conf.settings.LOCALE_PATHS", [tree / "kcloud_site/locale"])
@@ -50,6 +52,8 @@ def test_the_extraction_finds_the_texts_of_templates_and_code(extracted):
 def test_the_catalogue_is_valid(tmp_path):
     # msgfmt -c compares the placeholders of each text with those of its translation
     done = subprocess.run(
-        ["msgfmt", "-c", "-o", str(tmp_path / "django.mo"), str(ROOT / CATALOGUE)], capture_output=True, text=True
+        ["msgfmt", "-c", "-o", str(tmp_path / "django.mo"), str(ROOT / CATALOGUE)],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr

@@ -20,7 +20,7 @@ TIMEOUT = 900
 _RECEIVER = (Path(__file__).parent.parent / "receiver.py").read_text(encoding="utf-8")
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Ask the host what is missing, send exactly that."""
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
@@ -58,7 +58,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         # The receiver says why it hung up; a broken pipe here is only the echo of it.
         with contextlib.suppress(BrokenPipeError):
             try:
-                with tarfile.open(
+                # copybufsize is missing in the type stubs
+                with tarfile.open(  # type: ignore[call-overload]
                     fileobj=program.stdin, mode="w|", bufsize=1 << 20, copybufsize=1 << 20
                 ) as tar:
                     for item in files:
