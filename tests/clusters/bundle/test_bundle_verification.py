@@ -220,7 +220,9 @@ def _elliptic(private):
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a key", _elliptic(private=True)])
+@pytest.mark.parametrize(
+    "content", [b"", b"not a key", _elliptic(private=True)], ids=["empty", "text", "another kind"]
+)
 def test_a_damaged_operators_key_is_named_and_not_replaced(tmp_path, content):
     (tmp_path / "bundle-key").write_bytes(content)
     with pytest.raises(BundleError, match="bundle-key is not an Ed25519 key"):
@@ -228,7 +230,9 @@ def test_a_damaged_operators_key_is_named_and_not_replaced(tmp_path, content):
     assert (tmp_path / "bundle-key").read_bytes() == content
 
 
-@pytest.mark.parametrize("content", [b"", b"not a key", _elliptic(private=False)])
+@pytest.mark.parametrize(
+    "content", [b"", b"not a key", _elliptic(private=False)], ids=["empty", "text", "another kind"]
+)
 def test_a_trusted_key_that_is_none_is_named(tmp_path, content):
     (tmp_path / "trusted-bundle-keys").mkdir()
     (tmp_path / "trusted-bundle-keys" / "x.pub").write_bytes(content)
