@@ -141,10 +141,9 @@ def wait_for(
     path: str,
     missing: Callable[[Rows], str],
     what: str,
-    patience: float = PATIENCE,
 ) -> Rows:
     """The objects at `path` by name once `missing(rows)` is empty; it says in words what is not there yet."""
-    until = time.monotonic() + patience
+    until = time.monotonic() + PATIENCE
     while True:
         context.check()
         rows, version, why = _look(client, path, missing)
@@ -152,7 +151,7 @@ def wait_for(
             return rows
         if time.monotonic() > until:
             raise StepFailed(
-                what=_("%(what)s not ready after %(seconds)d s") % {"what": what, "seconds": patience},
+                what=_("%(what)s not ready after %(seconds)d s") % {"what": what, "seconds": PATIENCE},
                 why=why,
                 remedy=_("Look at the log of the host it names, then resume."),
             )
