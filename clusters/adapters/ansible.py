@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 import signal
 import sys
@@ -31,19 +30,13 @@ from typing import Any
 import ansible_runner
 from django.utils.translation import gettext as _
 
+from clusters.ansible_variables import VariableRefused, redact, refuse_keys, unsafe
 from clusters.errors import ClusterError
 from kcloud_site.operations import children
 
 ROOT = Path(__file__).resolve().parent.parent / "ansible"
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
-_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
-_BLACK = "[not shown]"
 _POLL_SECONDS = 1
 _WITH_PID = ["/bin/sh", "-c", 'echo $$ >"$0"; exec "$@"']
-
-
-class VariableRefused(ClusterError):
-    """A variable must not be told to Ansible."""
 
 
 class AnsibleBroken(ClusterError):
@@ -100,42 +93,6 @@ def run_playbook(
         return run.carry_out(
             playbook, hosts, tags, {**_environment(directory, sockets), **(environment or {})}
         )
-
-
-def refuse_keys(value: Any, path: str = "") -> None:
-    """Raise VariableRefused when a key anywhere inside is not a plain name or belongs to Ansible."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if not isinstance(key, str) or not _KEY.fullmatch(key) or key.lower().startswith("ansible_"):
-                raise VariableRefused(
-                    _("The variable %(name)s cannot be given to hosts.") % {"name": f"{path}{key!r:.80}"},
-                    _(
-                        "Names that begin with ansible_ steer Ansible itself; others are letters, digits and . _ / -."
-                    ),
-                    _("Choose another name."),
-                )
-            refuse_keys(inner, f"{path}{key}.")
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            refuse_keys(inner, path)
-
-
-def unsafe(value: Any) -> Any:
-    """The same data with every string marked, so that Ansible never reads it as a template."""
-    if isinstance(value, str):
-        return {"__ansible_unsafe": value}
-    if isinstance(value, Mapping):
-        return {key: unsafe(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [unsafe(inner) for inner in value]
-    return value
-
-
-def redact(text: str, secrets: Sequence[str] = ()) -> str:
-    """The text without private keys and without the given secrets."""
-    for secret in secrets:
-        text = text.replace(secret, _BLACK)
-    return _PEM.sub(_BLACK, text)
 
 
 class _Run:
@@ -341,3 +298,15 @@ def _memory() -> Path:
 def _write(path: Path, data: Any) -> None:
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         json.dump(data, file)
+
+
+__all__ = [
+    "AnsibleBroken",
+    "Event",
+    "Result",
+    "VariableRefused",
+    "redact",
+    "refuse_keys",
+    "run_playbook",
+    "unsafe",
+]

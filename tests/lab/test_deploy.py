@@ -10,7 +10,6 @@ import os
 import re
 import ssl
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager, suppress
@@ -358,7 +357,6 @@ def test_the_loss_of_a_master_is_survived(site):
     cluster = Cluster.objects.get(name="large")
     client = access.kubernetes_for(cluster)
     faults.kill(site.lab.host("d1"))
-    lost_at = time.time()
     for worker in ("d4", "d5"):
         seen = on(site, worker, f"python3 -c '{ASK}'")
         assert "ok" in seen
@@ -375,7 +373,7 @@ def test_the_loss_of_a_master_is_survived(site):
     nodes = client.list("/api/v1/nodes")
     for node in nodes:
         (ready,) = [row for row in node["status"]["conditions"] if row["type"] == "Ready"]
-        assert ready["status"] == "True", (node["metadata"]["name"], time.time() - lost_at)
+        assert ready["status"] == "True", node["metadata"]["name"]
 
 
 def test_a_reset_names_the_host_that_is_gone_and_can_be_forced(site):

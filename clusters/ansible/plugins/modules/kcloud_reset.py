@@ -125,21 +125,7 @@ def clear_network():
     for line in run(["ip", "-4", "route", "show", "proto", "200"], "network", check=False).splitlines():
         run(["ip", "route", "del", line.split()[0], "proto", "200"], "network", check=False)
         changes.append("removed the route to %s" % line.split()[0])
-    changes += _service_route()
     return changes + _clear_rules()
-
-
-def _service_route():
-    script = "/usr/local/sbin/kcloud-network"
-    if not os.path.exists(script):
-        return []
-    found = re.search(
-        r'^ip route replace (\S+) dev "\$device"$', kcloud_files.read(script).decode(), re.MULTILINE
-    )
-    if not found:
-        return []
-    run(["ip", "route", "del", found.group(1)], "network", check=False)
-    return ["removed the route to %s" % found.group(1)]
 
 
 def _clear_rules():
