@@ -181,7 +181,7 @@ TEXTS: dict[tuple[str, str], tuple[str, str]] = {
     ),
     ("existing", "runtime"): (
         _("{found} is installed and runs; deploying replaces its configuration"),
-        _("Remove it unless nothing needs it."),
+        _("Remove it if nothing needs it."),
     ),
     ("addresses", "ok"): (_("pods and services overlap none of {count} networks"), ""),
     ("addresses", "none"): (

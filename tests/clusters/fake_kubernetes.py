@@ -69,7 +69,10 @@ class FakeKubernetes:
         self._ask(path)
         self.watched_from.append(resource_version)
         while True:
-            event = self.events.get()
+            try:
+                event = self.events.get(timeout=timeout)
+            except queue.Empty:
+                return  # as the real one: a watch ends by itself when its time is up
             if event is None:
                 return
             if isinstance(event, Exception):
