@@ -1,12 +1,17 @@
 """What every test shares. Tests never see the developer's own state: home, keys and database are theirs alone."""
 
 import os
+import signal
 import tempfile
 
 os.environ["KCLOUD_HOME"] = tempfile.mkdtemp(prefix="kcloud-test-")
 os.environ.setdefault(
     "DJANGO_ALLOW_ASYNC_UNSAFE", "true"
 )  # Playwright's event loop runs in the test's thread
+
+# A run started in the background may ignore Ctrl-C; the programs that tests interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 
