@@ -317,6 +317,23 @@ def test_a_host_that_is_cut_off_is_named_and_resume_needs_only_that_host(site):
     assert lines.count() == 1
 
 
+def test_a_host_that_loses_power_in_mid_deployment_is_named_and_comes_back_by_resume(site):
+    cluster = Cluster.objects.get(name="small")
+    operation = deployment.deploy_cluster(cluster=cluster, by=site.by)
+    distribute = Step.objects.filter(operation=operation, key="distribute")
+    with in_a_worker(operation):
+        processes.until(lambda: distribute.filter(state=State.RUNNING).exists(), 60)
+        faults.kill(site.lab.host("d3"))
+        processes.until(lambda: Operation.objects.get(pk=operation.pk).state == State.FAILED, 180)
+    operation.refresh_from_db()
+    assert operation.failure["target"] == "d3"
+    assert operation.failure["remedy"]
+    faults.start(site.lab.host("d3"))
+    operation = resumed(site, operation)
+    assert operation.state == State.SUCCEEDED, operation.failure
+    assert ready_nodes(site, cluster) == {"d2", "d3"}
+
+
 def test_reset_wants_the_name_and_leaves_bare_spare_hosts(site):
     cluster = Cluster.objects.get(name="small")
     with pytest.raises(deployment.DeploymentRefused):
