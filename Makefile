@@ -80,8 +80,8 @@ format: .venv/.synced ## let the formatters have their way
 test-fast: .venv/.synced ## everything but lab, browser and PostgreSQL
 	$(PYTEST) -n 2 -m "not lab and not browser and not postgres"
 
-test-postgres: .venv/.synced ## the same on PostgreSQL, and what is only true there
-	$(VENV)/python -m tests.postgres $(PYTEST) -n 2 -m "not lab and not browser"
+test-postgres: .venv/.synced ## operations, leases, clock and audit on PostgreSQL
+	$(PYTEST) -n 2 -m "postgres and not lab and not browser"
 
 test-browser: .venv/.synced ## pages in Chromium
 	$(PYTEST) -m "browser and not lab"

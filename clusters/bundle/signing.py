@@ -79,7 +79,12 @@ def _open(envelope: bytes) -> tuple[str, bytes]:
         data = json.loads(envelope)
         if data["algorithm"] != ALGORITHM:
             raise BundleSignatureInvalid(f"algorithm {data['algorithm']!r} is not {ALGORITHM}")
-        return str(data["key_id"]), base64.b64decode(data["signature"], validate=True)
+        signature = base64.b64decode(data["signature"], validate=True)
+        # One way to write it: bits that base64 or JSON would overlook are a changed file too.
+        written = {**data, "signature": base64.b64encode(signature).decode()}
+        if (json.dumps(written, sort_keys=True) + "\n").encode() != envelope:
+            raise ValueError("not in the form it is written in")
+        return str(data["key_id"]), signature
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BundleSignatureInvalid("manifest.json.sig is not a signature file") from error
 
