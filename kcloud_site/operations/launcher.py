@@ -62,14 +62,20 @@ class Launcher:
             os._exit(137)
 
     def _kill_all(self) -> None:
-        """The group, then every descendant wherever it went, until none is left."""
+        """The group, then every descendant wherever it went, until none is left.
+
+        /proc is read entry by entry while processes die and change parents, so one empty look proves nothing: the
+        second finds an orphan where it has arrived, below this process.
+        """
         self._signal(signal.SIGKILL)
-        until = time.monotonic() + 5
-        while (left := _descendants(os.getpid())) and time.monotonic() < until:
+        until, empty = time.monotonic() + 5, 0
+        while empty < 2 and time.monotonic() < until:
+            left = _descendants(os.getpid())
+            empty = 0 if left else empty + 1
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            time.sleep(0.01)
+            time.sleep(0.005)
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -77,8 +83,18 @@ class Launcher:
 
 
 def _descendants(root: int) -> list[int]:
-    """Living processes below `root`, by the parents that /proc tells."""
-    parents: dict[int, int] = {}
+    """Living processes below `root`. A dead one not yet waited for still links its children to `root`: they may have
+    been read a moment before they were handed on."""
+    read = _processes()
+    found = {root}
+    while more := {pid for pid, (parent, _dead) in read.items() if parent in found} - found:
+        found |= more
+    return sorted(pid for pid in found - {root} if not read[pid][1])
+
+
+def _processes() -> dict[int, tuple[int, bool]]:
+    """Of each process: its parent, and whether it is dead. Read entry by entry, so never one moment's picture."""
+    read = {}
     for name in os.listdir("/proc"):
         if not name.isdecimal():
             continue
@@ -87,12 +103,8 @@ def _descendants(root: int) -> list[int]:
                 fields = file.read().rpartition(")")[2].split()
         except OSError:
             continue
-        if fields[0] not in "ZX":
-            parents[int(name)] = int(fields[1])
-    found = {root}
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= more
-    return sorted(found - {root})
+        read[int(name)] = (int(fields[1]), fields[0] in "ZX")
+    return read
 
 
 def _prepare() -> None:

@@ -1,8 +1,8 @@
 """The door to Ansible, tried with real playbooks on this machine: events, failures, cancelling, secrets, values."""
 
 import json
-import os
 import signal
+import os
 import textwrap
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from clusters.adapters import ansible
 from clusters.adapters.ansible import AnsibleBroken, VariableRefused, refuse_keys, unsafe
+from kcloud_site.operations.processes import start_time
 from tests.operations import processes
 
 LOCAL = {
@@ -303,11 +304,7 @@ def test_a_run_that_lasts_too_long_is_ended(playbooks, tmp_path):
 
 
 def _alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return start_time(pid) is not None
 
 
 def test_signals_of_the_worker_are_left_alone(playbooks):

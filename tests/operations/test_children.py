@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcloud_site.operations import children, estimate, processes
+from kcloud_site.operations import children, estimate, launcher, processes
 from tests.operations import processes as real
 
 CONTEXT = SimpleNamespace(operation=SimpleNamespace(pk=4711), fencing=3)
@@ -89,6 +89,49 @@ def test_a_program_dies_with_its_worker_and_with_it_all_it_started(tmp_path):
     assert all(map(alive, pids))
     real.kill(worker)
     assert real.until(lambda: not any(map(alive, pids)))
+
+
+# Each generation leaves the group and the session, notes its number and lives on beside its child.
+GENERATIONS = """
+import os, sys, time
+for _generation in range(int(sys.argv[2])):
+    if os.fork():
+        break
+    os.setsid()
+with open(sys.argv[1], "a") as file:
+    file.write(f"{os.getpid()}\\n")
+time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("generations", [1, 6, 12, 24])
+def test_no_generation_outlives_the_worker_however_far_it_went(tmp_path, generations):
+    path = tmp_path / "pids"
+    argv = [sys.executable, "-S", "-c", GENERATIONS, str(path), str(generations)]
+    worker = real.fork(lambda: children.start(CONTEXT, argv) and signal.pause())
+    pids = real.until(
+        lambda: path.exists() and len(path.read_text().split()) > generations and path.read_text().split()
+    )
+    real.kill(worker)
+    assert real.until(lambda: not [pid for pid in map(int, pids) if alive(pid)])
+
+
+def test_a_child_read_before_its_parent_died_is_found_through_the_dead(monkeypatch):
+    read = {10: (1, False), 11: (10, True), 12: (11, False), 13: (1, False)}
+    monkeypatch.setattr(launcher, "_processes", lambda: read)
+    assert launcher._descendants(10) == [12]
+
+
+def test_one_empty_look_does_not_end_the_killing(monkeypatch):
+    """A child whose parent has vanished between two reads is seen only by the next look."""
+    looks = iter([{}, {12: (os.getpid(), False)}, {}, {}])
+    killed = []
+    monkeypatch.setattr(launcher, "_processes", lambda: next(looks))
+    monkeypatch.setattr(launcher.os, "kill", lambda pid, _number: killed.append(pid))
+    monkeypatch.setattr(launcher.os, "killpg", lambda *_arguments: None)
+    launcher.Launcher(1)._kill_all()
+    assert killed == [12]
+    assert next(looks, None) is None
 
 
 def test_a_program_whose_worker_died_while_it_was_started_does_not_start():
