@@ -1,8 +1,8 @@
 """The door to Ansible, tried with real playbooks on this machine: events, failures, cancelling, secrets, values."""
 
 import json
-import signal
 import os
+import signal
 import textwrap
 from pathlib import Path
 
