@@ -2,8 +2,9 @@
 
 Two nets. `command(argv)` puts a small launcher before the program: it runs it in a process group of its own and kills
 the whole group the moment the worker dies. `environment(context)` marks the program and all it starts with the
-operation's number and fencing number, so that the next worker on this machine can find and kill what is left
-(`end_survivors`) before the step runs again. Strays on other machines are stopped by the lock on the host.
+portal's identity, the operation's number and fencing number, so that the next worker on this machine can find and kill
+what is left (`end_survivors`) before the step runs again; another portal on this machine has other marks. Strays on
+other machines are stopped by the lock on the host.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ from typing import Any
 from kcloud_site.operations.kinds import StepContext
 from kcloud_site.operations.processes import start_time
 
+PORTAL = "KCLOUD_PORTAL"
 OPERATION = "KCLOUD_OPERATION"
 FENCING = "KCLOUD_FENCING"
 _LAUNCHER = str(Path(__file__).with_name("launcher.py"))
@@ -33,7 +35,11 @@ def command(argv: Sequence[str]) -> list[str]:
 
 def environment(context: StepContext) -> dict[str, str]:
     """Variables to add to a child's environment, so that a later worker knows it."""
-    return {OPERATION: str(context.operation.pk), FENCING: str(context.fencing)}
+    return {
+        PORTAL: context.portal,
+        OPERATION: str(context.operation.pk),
+        FENCING: str(context.fencing),
+    }
 
 
 def start(
@@ -56,16 +62,19 @@ def stop(child: "subprocess.Popen[str]", *, grace: float = 5.0) -> int:
     return child.wait()
 
 
-def end_survivors(operation_id: int, *, before: int, patience: float = 5.0) -> int:
+def end_survivors(operation_id: int, *, portal: str, before: int, patience: float = 5.0) -> int:
     """Kill what an earlier worker on this machine has left running for the operation, and wait until it is gone.
 
-    Only processes marked with this operation and a fencing number lower than `before`. Answers how many there were.
+    Only processes marked with this portal and operation and a fencing number lower than `before`. Answers how many
+    there were. `portal` is `portal.identity()`; an empty one is a programming error (ValueError).
     """
-    ended: dict[int, int | None] = {}
+    if not portal:
+        raise ValueError("a portal without identity has no processes of its own")
+    ended: set[int] = set()
     until = time.monotonic() + patience
-    while left := list(_survivors(operation_id, before)):
+    while left := list(_survivors(portal, operation_id, before)):
         for pid in left:
-            ended.setdefault(pid, None)
+            ended.add(pid)
             _kill(pid)
         if time.monotonic() > until:
             _log.error("op-%s: processes %s do not end", operation_id, left)
@@ -74,13 +83,15 @@ def end_survivors(operation_id: int, *, before: int, patience: float = 5.0) -> i
     return len(ended)
 
 
-def _survivors(operation_id: int, before: int) -> Iterator[int]:
+def _survivors(portal: str, operation_id: int, before: int) -> Iterator[int]:
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal() or int(entry.name) == os.getpid():
             continue
         marks = _marks(entry / "environ")
+        if (marks.get(PORTAL), marks.get(OPERATION)) != (portal, str(operation_id)):
+            continue
         fencing = marks.get(FENCING, "")
-        if marks.get(OPERATION) != str(operation_id) or not fencing.isdecimal() or int(fencing) >= before:
+        if not fencing.isdecimal() or int(fencing) >= before:
             continue
         if start_time(int(entry.name)) is not None:
             yield int(entry.name)

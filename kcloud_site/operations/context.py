@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models.functions import Now
 
+from kcloud_site.operations import portal
 from kcloud_site.operations.chain import plain
 from kcloud_site.operations.errors import Cancelled, LeaseLost
 from kcloud_site.operations.journal import Journal, point
@@ -34,6 +35,10 @@ class RunningStep:
     @property
     def inputs(self) -> dict[str, Any]:
         return dict(self._operation.inputs)
+
+    @property
+    def portal(self) -> str:
+        return portal.identity()
 
     @property
     def fencing(self) -> int:

@@ -30,6 +30,10 @@ class StepContext(Protocol):
     def inputs(self) -> dict[str, Any]: ...
 
     @property
+    def portal(self) -> str:
+        """The portal's identity (portal.identity), the same in all its processes."""
+
+    @property
     def fencing(self) -> int: ...
 
     @property

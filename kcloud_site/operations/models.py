@@ -1,6 +1,6 @@
 """The durable record of everything slow, and of everything anybody changed.
 
-Operation 1-n Step 1-n StepTarget; Operation 1-n LogLine. AuditEvent, Lease and DueRow stand alone.
+Operation 1-n Step 1-n StepTarget; Operation 1-n LogLine. AuditEvent, Lease, DueRow and Portal stand alone.
 Rows that a worker writes while it holds an operation are written through `runner`, which carries the fencing number;
 nothing else updates an operation's state.
 """
@@ -175,3 +175,9 @@ class DueRow(models.Model):
     due_at = models.DateTimeField(db_index=True)
     last_at = models.DateTimeField(null=True)
     enabled = models.BooleanField(default=True)
+
+
+class Portal(models.Model):
+    """One row: the name of this portal (portal.py)."""
+
+    identity = models.CharField(max_length=32, editable=False)

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from kcloud_site.operations import children, context, kinds, leases, processes, steps
+from kcloud_site.operations import children, context, kinds, leases, portal, processes, steps
 from kcloud_site.operations.chain import clean, digest, plain
 from kcloud_site.operations.errors import Cancelled, LeaseLost, StepFailed
 from kcloud_site.operations.heartbeat import Heartbeat
@@ -61,7 +61,7 @@ class _Line:
 
     def carry_out(self) -> None:
         """Run what is left and end the operation. Raises LeaseLost, and database errors when nothing can be written."""
-        children.end_survivors(self.operation.pk, before=self.journal.fencing)
+        children.end_survivors(self.operation.pk, portal=portal.identity(), before=self.journal.fencing)
         try:
             definitions = list(kinds.get(self.operation.kind).steps(self.operation))
             for position, definition in enumerate(definitions):

@@ -13,7 +13,7 @@ from clusters.manifests import coredns, verification
 from clusters.models import Bundle, Cluster, Credential, Host, Membership, Node, Region
 from clusters.selectors.preflight import PreflightVerdict
 from clusters.services import bundles, cluster_secrets, credentials, deployment, deployment_addons, plans
-from kcloud_site.operations import runner
+from kcloud_site.operations import portal, runner
 from kcloud_site.operations import services as operations
 from kcloud_site.operations.errors import OperationNotResumable, SubjectBusy
 from kcloud_site.operations.models import AuditEvent, LogLine, Operation, State, Step, StepTarget
@@ -294,8 +294,10 @@ class TestRun:
             assert run["told"]["kcloud_fence"]["operation"] == operation.pk
             assert run["told"]["kcloud_fence"]["fencing"] == operation.fencing
             assert run["environment"] == {
-                "KCLOUD_OPERATION": str(operation.pk), "KCLOUD_FENCING": str(operation.fencing)
-            }  # fmt: skip
+                "KCLOUD_PORTAL": portal.identity(),
+                "KCLOUD_OPERATION": str(operation.pk),
+                "KCLOUD_FENCING": str(operation.fencing),
+            }
 
     def test_passwords_and_keys_are_told_to_the_adapter_as_secrets(self, cluster, operator, fake, api):
         deploy(cluster, operator)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from kcloud_site.operations import children, estimate, launcher, processes
 from tests.operations import processes as real
 
-CONTEXT = SimpleNamespace(operation=SimpleNamespace(pk=4711), fencing=3)
+OURS, THEIRS = "0" * 32, "f" * 32
+CONTEXT = SimpleNamespace(portal=OURS, operation=SimpleNamespace(pk=4711), fencing=3)
 # Says its own number and that of a child of its own, then both sleep.
 FAMILY = "sleep 1000 & echo $$ $! > {path}; wait"
 
@@ -46,14 +47,13 @@ def test_a_program_that_is_not_there_is_named():
     assert (child.returncode, err) == (127, "/no/such/program: No such file or directory\n")
 
 
-def test_the_program_is_marked_with_the_operation_and_keeps_its_environment():
-    code = (
-        "import os; print(os.environ['KCLOUD_OPERATION'], os.environ['KCLOUD_FENCING'], os.environ['COLOUR'])"
-    )
+def test_the_program_is_marked_with_portal_and_operation_and_keeps_its_environment():
+    names = ["KCLOUD_PORTAL", "KCLOUD_OPERATION", "KCLOUD_FENCING", "COLOUR"]
+    code = f"import os; print(*(os.environ[name] for name in {names}))"
     child = children.start(
         CONTEXT, [sys.executable, "-c", code], env={**os.environ, "COLOUR": "red"}, stdout=subprocess.PIPE
     )
-    assert child.communicate()[0] == "4711 3 red\n"
+    assert child.communicate()[0] == f"{OURS} 4711 3 red\n"
 
 
 def test_stopping_ends_the_program_and_all_it_started(tmp_path):
@@ -143,7 +143,7 @@ def test_a_program_whose_worker_died_while_it_was_started_does_not_start():
 
 @pytest.fixture
 def stray():
-    """A process with marks that no parent and no group lead to; `stray(operation, fencing)` answers its number."""
+    """A process with marks that no parent and no group lead to: `stray(portal=…, operation=…, fencing=…)`."""
     started = []
 
     def start(**marks):
@@ -162,28 +162,47 @@ def stray():
 
 
 def test_what_an_earlier_worker_left_is_ended(stray):
-    left = [stray(operation=4711, fencing=1), stray(operation=4711, fencing=2)]
-    assert children.end_survivors(4711, before=3) == 2
+    left = [stray(portal=OURS, operation=4711, fencing=number) for number in (1, 2)]
+    assert children.end_survivors(4711, portal=OURS, before=3) == 2
     assert [process.wait() for process in left] == [-signal.SIGKILL] * 2
 
 
 @pytest.mark.parametrize(
     "marks",
     [
-        {"operation": 4711, "fencing": 3},
-        {"operation": 4711, "fencing": 4},
-        {"operation": 471, "fencing": 1},
-        {"operation": 4711},
-        {"operation": 4711, "fencing": "x"},
-        {"fencing": 1},
+        {"portal": OURS, "operation": 4711, "fencing": 3},
+        {"portal": OURS, "operation": 4711, "fencing": 4},
+        {"portal": OURS, "operation": 471, "fencing": 1},
+        {"portal": OURS, "operation": 4711},
+        {"portal": OURS, "operation": 4711, "fencing": "x"},
+        {"portal": OURS, "fencing": 1},
+        {"portal": THEIRS, "operation": 4711, "fencing": 1},
+        {"portal": "", "operation": 4711, "fencing": 1},
+        {"operation": 4711, "fencing": 1},
         {},
     ],
     ids=str,
 )
-def test_what_is_ours_or_not_of_this_operation_is_left_alone(stray, marks):
+def test_what_is_ours_now_or_not_of_this_operation_or_portal_is_left_alone(stray, marks):
     process = stray(**marks)
     real.until(lambda: b"sleep" in Path(f"/proc/{process.pid}/cmdline").read_bytes())
-    assert children.end_survivors(4711, before=3) == 0
+    assert children.end_survivors(4711, portal=OURS, before=3) == 0
+    assert process.poll() is None
+
+
+def test_two_portals_with_the_same_operation_end_only_their_own(stray):
+    ours, theirs = (stray(portal=name, operation=4711, fencing=1) for name in (OURS, THEIRS))
+    assert children.end_survivors(4711, portal=OURS, before=2) == 1
+    assert ours.wait() == -signal.SIGKILL
+    assert theirs.poll() is None
+    assert children.end_survivors(4711, portal=THEIRS, before=2) == 1
+    assert theirs.wait() == -signal.SIGKILL
+
+
+def test_a_portal_without_a_name_ends_nothing(stray):
+    process = stray(portal="", operation=4711, fencing=1)
+    with pytest.raises(ValueError, match="identity"):
+        children.end_survivors(4711, portal="", before=3)
     assert process.poll() is None
 
 
