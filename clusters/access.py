@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
 
-from clusters import kubeconfig
 from clusters.adapters.connections import own_networks
 from clusters.adapters.kubernetes import KubernetesClient, SignIn
 from clusters.adapters.ssh import SshTarget
-from clusters.addresses import Address, AddressRule
-from clusters.certificates_pem import certificate_end
 from clusters.errors import ClusterUnreachable
+from clusters.kubeconfigs import kubeconfig
+from clusters.kubeconfigs.addresses import Address, AddressRule
+from clusters.kubeconfigs.certificates_pem import certificate_end
 from clusters.models import Cluster, ClusterSecret, Credential, Host
 from kcloud_site.tenants import encryption
 

@@ -38,7 +38,7 @@ class ClusterSerializer(serializers.ModelSerializer[Cluster]):
         fields = ["id", "name", "origin", "created_at", "generation", "spec", "status"]
 
     def get_spec(self, cluster: Cluster) -> dict[str, Any]:
-        """The newest plan, in the shape of `clusters.plan.PlanSpec`; {} for an imported cluster."""
+        """The newest plan, in the shape of `clusters.planning.plan.PlanSpec`; {} for an imported cluster."""
         newest = self._newest(cluster)
         return dict(newest.spec) if newest else {}
 

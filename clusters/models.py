@@ -1,6 +1,6 @@
 """Regions, hosts, release bundles, clusters and what they are planned to be.
 
-A Cluster's plan is data: PlanRevision.spec, in the shape `clusters.plan.PlanSpec` describes; the newest is the plan.
+A Cluster's plan is data: PlanRevision.spec, in the shape of `clusters.planning.plan.PlanSpec`; the newest is the plan.
 Secrets (credentials, cluster keys, kubeconfigs) are ciphertext; services seal and open them.
 """
 
@@ -46,7 +46,7 @@ class Credential(models.Model):
 
 
 class Host(models.Model):
-    """A machine reachable over SSH. `facts` is what was gathered (clusters.facts.HostFacts); {} before that."""
+    """A machine reachable over SSH. `facts` is what was gathered (clusters.hosts.facts.HostFacts); {} before that."""
 
     class State(models.TextChoices):
         NEW = "new", _("New")
@@ -210,7 +210,7 @@ class PreflightCheck(models.Model):
     key = models.CharField(max_length=40)
     host = models.CharField(max_length=63, blank=True)
     verdict = models.CharField(max_length=5, choices=Verdict.choices)
-    # Rendered by clusters.preflight.describe(key, verdict, facts) in the reader's language.
+    # Rendered by clusters.preflight.checks.describe(key, verdict, facts) in the reader's language.
     facts = models.JSONField(default=dict)
     # Who let a warning pass, and why; empty: nobody.
     overridden_by = models.CharField(max_length=150, blank=True)
@@ -236,7 +236,7 @@ class Node(models.Model):
     ready_since = models.DateTimeField(null=True)
     schedulable = models.BooleanField(default=True)
     version = models.CharField(max_length=40, blank=True)
-    # Capacity, allocatable, addresses, conditions, taints, labels, system information: clusters.nodes.NodeStatus.
+    # Capacity, allocatable, addresses, conditions, taints, labels, system: clusters.observing.nodes.NodeStatus.
     status = models.JSONField(default=dict)
     seen_at = models.DateTimeField()
 

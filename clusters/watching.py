@@ -19,9 +19,9 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from clusters import access
 from clusters.errors import ClusterError, WatchExpired
-from clusters.health import unreachable
 from clusters.models import Cluster
-from clusters.nodes import node_status
+from clusters.observing.health import unreachable
+from clusters.observing.nodes import node_status
 from clusters.services import observation
 from kcloud_site.operations import leases, processes
 from kcloud_site.tenants.encryption import SecretUnreadable

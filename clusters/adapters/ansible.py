@@ -30,7 +30,7 @@ from typing import Any
 import ansible_runner
 from django.utils.translation import gettext as _
 
-from clusters.ansible_variables import VariableRefused, redact, refuse_keys, unsafe
+from clusters.adapters.ansible_variables import VariableRefused, redact, refuse_keys, unsafe
 from clusters.errors import ClusterError
 from kcloud_site.operations import children
 

@@ -21,8 +21,8 @@ from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from clusters.addresses import AddressRule, Network, refusal
 from clusters.errors import AddressRefused, ClusterUnreachable
+from clusters.kubeconfigs.addresses import AddressRule, Network, refusal
 
 REASONS = {
     "metadata": gettext_lazy("It is a cloud metadata service, which hands out credentials."),

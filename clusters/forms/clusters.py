@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from clusters.kubeconfig import MAX_BYTES
+from clusters.kubeconfigs.kubeconfig import MAX_BYTES
 from clusters.models import Region
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from clusters.hosts.ssh_keys import MAX_LENGTH
 from clusters.models import Credential
-from clusters.ssh_keys import MAX_LENGTH
 
 
 class Secret(forms.Form):

@@ -8,7 +8,8 @@ from django import forms
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from clusters import host_files, host_rules
+from clusters.hosts import files as host_files
+from clusters.hosts import rules as host_rules
 from clusters.models import Credential, Host, Region
 from clusters.problems import Problem
 

@@ -1,6 +1,6 @@
 """The plan as a form: one row per host, a few rows of pools, and plain fields; and back to a plan's data.
 
-The form only translates. What is right and wrong about a plan is said by clusters.plan; `show_problems`
+The form only translates. What is right and wrong about a plan is said by clusters.planning.plan; `show_problems`
 puts each problem on the field it is about, in the reader's language.
 """
 
@@ -14,8 +14,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from clusters.models import Bundle, Host, Region
-from clusters.plan import PlanSpec, Problem
-from clusters.plan_rules import ADDONS
+from clusters.planning.plan import PlanSpec, Problem
+from clusters.planning.rules import ADDONS
 
 POOL_ROWS_LIMIT = 20
 _POOL_FIELDS = ("hosts", "count", "labels", "taints")
@@ -45,7 +45,7 @@ _FIELDS = {
 
 
 class _Judged:
-    """Required for the reader. Emptiness is judged by clusters.plan, together with all that is wrong besides."""
+    """Required for the reader. Emptiness is judged by clusters.planning.plan, with all that is wrong besides."""
 
     def validate(self, value: Any) -> None:
         """Leave an empty value to the plan's rules."""
@@ -193,7 +193,7 @@ class PlanForm(forms.Form):
     # --- to a plan ---------------------------------------------------------------------------------------
 
     def spec_data(self) -> dict[str, Any]:
-        """The plan as clusters.plan.parse takes it; call after is_valid()."""
+        """The plan as clusters.planning.plan.parse takes it; call after is_valid()."""
         values = self.cleaned_data
         chosen = [host.name for host in self.choosable if values.get(f"use-{host.name}")]
         return {

@@ -16,11 +16,11 @@ from django.db.models import Case, CharField, Count, F, IntegerField, Q, QuerySe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from clusters.comparison import Difference, PlannedNode, compare
-from clusters.health import listed
 from clusters.models import Cluster, Membership, Node
-from clusters.nodes import NodeTaint, from_json
-from clusters.plan import PlanSpec, load
+from clusters.observing.comparison import Difference, PlannedNode, compare
+from clusters.observing.health import listed
+from clusters.observing.nodes import NodeTaint, from_json
+from clusters.planning.plan import PlanSpec, load
 from kcloud_site.operations.models import ACTIVE, Operation, State
 from kcloud_site.operations.progress import title_of
 

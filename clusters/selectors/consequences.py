@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from clusters import facts
+from clusters.hosts import facts
 from clusters.models import Host
-from clusters.plan import PlanSpec
-from clusters.quorum import tolerated
+from clusters.planning.plan import PlanSpec
+from clusters.planning.quorum import tolerated
 from kcloud_site.operations.models import Operation, State
 
 _RUNS = 4

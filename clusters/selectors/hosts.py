@@ -12,8 +12,8 @@ from typing import Any
 from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
-from clusters import facts as fact_shapes
-from clusters.facts import HostFacts
+from clusters.hosts import facts as fact_shapes
+from clusters.hosts.facts import HostFacts
 from clusters.models import Cluster, Credential, Host, Region
 from kcloud_site.operations.models import ACTIVE, Operation
 

@@ -22,7 +22,7 @@ from clusters import access
 from clusters.adapters.kubernetes import KubernetesClient
 from clusters.errors import ClusterError, ResourceNotFound
 from clusters.models import Cluster, Node
-from clusters.nodes import PodSummary, moment, pod_summary, pods_by_node
+from clusters.observing.nodes import PodSummary, moment, pod_summary, pods_by_node
 from kcloud_site.tenants.encryption import SecretUnreadable
 
 LIVE_SECONDS = 2.0

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
 
-from clusters import facts
+from clusters.hosts import facts
 from clusters.models import Bundle, Cluster, Host, Region
-from clusters.networks import free_network
-from clusters.placement import place
-from clusters.plan import Network, PlanSpec
+from clusters.planning.networks import free_network
+from clusters.planning.placement import place
+from clusters.planning.plan import Network, PlanSpec
 from clusters.selectors import bundles, plans
 from clusters.selectors.consequences import consequences
 from clusters.selectors.preflight import preflight_verdict

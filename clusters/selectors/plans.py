@@ -10,10 +10,10 @@ from ipaddress import IPv4Network
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
-from clusters.difference import Change, difference
 from clusters.models import Cluster, Host, PlanRevision
-from clusters.networks import read_network
-from clusters.plan import PlanSpec, load
+from clusters.planning.difference import Change, difference
+from clusters.planning.networks import read_network
+from clusters.planning.plan import PlanSpec, load
 
 __all__ = [
     "HistoryEntry",

@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Literal
 
 from clusters.models import Cluster, PlanRevision, PreflightCheck
-from clusters.placement import natural, place
-from clusters.plan import PlanSpec
-from clusters.preflight import HOST_CHECKS, PLAN_CHECKS, SEVERITY
+from clusters.planning.placement import natural, place
+from clusters.planning.plan import PlanSpec
+from clusters.preflight.checks import HOST_CHECKS, PLAN_CHECKS, SEVERITY
 from clusters.selectors import plans
 from kcloud_site.operations.models import ACTIVE, Operation, State
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext
 
 from clusters.models import PreflightCheck
-from clusters.placement import natural
-from clusters.preflight import describe, title, worst
+from clusters.planning.placement import natural
+from clusters.preflight.checks import describe, title, worst
 from clusters.selectors.preflight import PreflightVerdict
 
 # Which part of the plan a check's remedy is about: the page's anchor.

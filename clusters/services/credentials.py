@@ -11,9 +11,9 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from clusters import ssh_keys
 from clusters.access import credential_identity
 from clusters.errors import StillInUse, ValueRefused
+from clusters.hosts import ssh_keys
 from clusters.models import Credential
 from kcloud_site.operations import audit
 from kcloud_site.tenants import encryption

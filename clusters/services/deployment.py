@@ -14,12 +14,14 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from clusters import access, facts, inventory
+from clusters import access
+from clusters.deploying import inventory
+from clusters.deploying.inventory import Deployment, InventoryInvalid, Member
 from clusters.errors import ClusterError
-from clusters.inventory import Deployment, InventoryInvalid, Member
+from clusters.hosts import facts
 from clusters.models import Cluster, Host, Membership
-from clusters.placement import natural, resolve_pools
-from clusters.plan import PlanInvalid, PlanSpec
+from clusters.planning.placement import natural, resolve_pools
+from clusters.planning.plan import PlanInvalid, PlanSpec
 from clusters.selectors import plans
 from clusters.selectors.preflight import PreflightVerdict, preflight_verdict
 from clusters.services import cluster_secrets

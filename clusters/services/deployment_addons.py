@@ -16,8 +16,8 @@ from clusters import access
 from clusters.adapters import answers
 from clusters.adapters.kubernetes import KubernetesClient
 from clusters.bundle.manifest import Manifest
+from clusters.deploying.inventory import Deployment
 from clusters.errors import ClusterError, ClusterUnreachable, ResourceNotFound, WatchExpired
-from clusters.inventory import Deployment
 from clusters.manifests import coredns, verification
 from clusters.models import Cluster
 from kcloud_site.operations.errors import StepFailed

@@ -12,16 +12,17 @@ from typing import Any
 
 from django.conf import settings
 
-from clusters import access, deployment_failures, inventory
+from clusters import access
 from clusters.adapters import ansible, ssh, ssh_answers
+from clusters.deploying import failures, inventory
+from clusters.deploying.inventory import Connection, Deployment
 from clusters.errors import ClusterError
-from clusters.inventory import Connection, Deployment
 from clusters.models import Cluster, Host
 from kcloud_site.operations import children
 from kcloud_site.operations.errors import StepFailed
 from kcloud_site.operations.kinds import StepContext
 
-Forgive = Callable[[str, deployment_failures.Explained], bool]
+Forgive = Callable[[str, failures.Explained], bool]
 SECONDS = 3600
 
 
@@ -79,7 +80,7 @@ def _connect(
         try:
             lent = stack.enter_context(ssh.identity(target))
         except ClusterError as error:
-            writer.fail(host.name, deployment_failures.Explained(error.what, error.why, error.remedy))
+            writer.fail(host.name, failures.Explained(error.what, error.why, error.remedy))
             continue
         connections[host.name] = Connection(
             username=target.username,
@@ -123,13 +124,13 @@ class _Writer:
         evidence = event.failure.get("evidence", "")
         if evidence:
             self._context.log(f"{event.task}\n{evidence}", target=event.host, level="error")
-        if deployment_failures.is_connection(event.failure):
+        if failures.is_connection(event.failure):
             self.fail(event.host, self._connection(event))
         else:
-            explained = deployment_failures.explain(event.host, event.failure)
+            explained = failures.explain(event.host, event.failure)
             self._context.target_failed(event.host, **explained._asdict())
 
-    def _connection(self, event: ansible.Event) -> deployment_failures.Explained:
+    def _connection(self, event: ansible.Event) -> failures.Explained:
         target = self.targets[event.host]
         error = ssh_answers.error_for(
             label=target.label,
@@ -138,9 +139,9 @@ class _Writer:
             stderr=event.failure.get("evidence", ""),
             recorded=ssh.fingerprint(target.host_key),
         )
-        return deployment_failures.Explained(error.what, error.why, error.remedy)
+        return failures.Explained(error.what, error.why, error.remedy)
 
-    def fail(self, host: str, explained: deployment_failures.Explained) -> None:
+    def fail(self, host: str, explained: failures.Explained) -> None:
         """A host that could not be reached or signed in to."""
         if self._forgive and self._forgive(host, explained):
             self._context.target_succeeded(host, {"changed": 0, "given_up": explained.what})

@@ -17,11 +17,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from clusters import inventory, node_files, pki
 from clusters.adapters import ansible
 from clusters.bundle.manifest import Manifest, read_manifest
 from clusters.bundle.roles import Role, files_for
-from clusters.inventory import Deployment
+from clusters.deploying import inventory, node_files, pki
+from clusters.deploying.inventory import Deployment
 from clusters.models import Bundle, Cluster, Host
 from clusters.selectors import plans
 from clusters.services import bundles, cluster_secrets, deployment, deployment_addons

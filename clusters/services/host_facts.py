@@ -17,11 +17,11 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from clusters import facts as fact_shapes
 from clusters.access import ssh_for
 from clusters.adapters import ssh
 from clusters.errors import ClusterError, FactsUnreadable, HostError, ValueRefused
-from clusters.facts import FactsInvalid, HostFacts
+from clusters.hosts import facts as fact_shapes
+from clusters.hosts.facts import FactsInvalid, HostFacts
 from clusters.models import Host
 from kcloud_site.operations import audit, services
 from kcloud_site.operations.models import Operation

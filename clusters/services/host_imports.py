@@ -15,9 +15,9 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from clusters import host_files
 from clusters.errors import ValueRefused
-from clusters.host_files import Format, Known, Row
+from clusters.hosts import files as host_files
+from clusters.hosts.files import Format, Known, Row
 from clusters.models import Credential, Host, Region
 from clusters.services import hosts
 from kcloud_site.operations import audit, services

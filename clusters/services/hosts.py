@@ -12,11 +12,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from clusters import host_rules
 from clusters.access import ssh_for
 from clusters.adapters import ssh
 from clusters.errors import HostKeyChanged, StillInUse, ValueRefused
-from clusters.facts import as_json
+from clusters.hosts import rules as host_rules
+from clusters.hosts.facts import as_json
 from clusters.models import Credential, Host, Region
 from clusters.problems import Problem
 from clusters.services import host_facts

@@ -14,16 +14,16 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from clusters import kubeconfig
 from clusters.access import sign_in_of
 from clusters.adapters.connections import own_networks
 from clusters.adapters.kubernetes import KubernetesClient
-from clusters.addresses import AddressRule
 from clusters.errors import ClusterUnreachable, ValueRefused
-from clusters.health import judge
+from clusters.kubeconfigs import kubeconfig
+from clusters.kubeconfigs.addresses import AddressRule
 from clusters.models import Cluster, Region
-from clusters.nodes import NodeStatus, node_status
-from clusters.plan_names import is_label, shown
+from clusters.observing.health import judge
+from clusters.observing.nodes import NodeStatus, node_status
+from clusters.planning.names import is_label, shown
 from clusters.services import cluster_secrets, observation
 from kcloud_site.operations import audit
 

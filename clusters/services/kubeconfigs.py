@@ -16,8 +16,10 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from clusters import access, kubeconfig, pki
+from clusters import access
+from clusters.deploying import pki
 from clusters.errors import ClusterError
+from clusters.kubeconfigs import kubeconfig
 from clusters.models import Cluster
 from clusters.services import cluster_secrets
 from kcloud_site.operations import audit

@@ -13,10 +13,10 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from clusters import nodes as reading
-from clusters.health import Health, judge
 from clusters.models import Cluster, Node
-from clusters.nodes import NodeStatus
+from clusters.observing import nodes as reading
+from clusters.observing.health import Health, judge
+from clusters.observing.nodes import NodeStatus
 
 # Rows that say nothing new are touched this often, so that `seen_at` tells a living watch from a dead one.
 TOUCH_EVERY = timedelta(seconds=10)

@@ -14,11 +14,11 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext
 
-from clusters import plan
-from clusters.difference import difference
 from clusters.errors import PlanChanged, PlanLocked
 from clusters.models import Cluster, Host, PlanRevision, Region
-from clusters.plan import PlanInvalid, PlanSpec, Problem, resolve_pools
+from clusters.planning import plan
+from clusters.planning.difference import difference
+from clusters.planning.plan import PlanInvalid, PlanSpec, Problem, resolve_pools
 from clusters.problems import gettext_noop as _
 from clusters.selectors import plans as selectors
 from kcloud_site.operations import audit

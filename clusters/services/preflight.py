@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clusters.errors import OverrideRefused, PlanLocked
 from clusters.models import Cluster, PlanRevision, PreflightCheck
-from clusters.placement import place
+from clusters.planning.placement import place
 from clusters.selectors import plans
 from clusters.selectors.preflight import KIND
 from clusters.services import preflight_run

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from clusters.models import PlanRevision, PreflightCheck
-from clusters.preflight import Finding, describe, title
+from clusters.preflight.checks import Finding, describe, title
 from kcloud_site.operations.kinds import StepContext
 
 _LEVELS = {"pass": "info", "warn": "warning", "block": "error"}

@@ -14,17 +14,18 @@ from typing import Any
 
 from django.utils import timezone
 
-from clusters import access, facts
+from clusters import access
 from clusters.adapters import ssh
 from clusters.errors import HostError
-from clusters.facts import FactsInvalid, HostFacts
+from clusters.hosts import facts
+from clusters.hosts.facts import FactsInvalid, HostFacts
 from clusters.models import Bundle, Cluster, Host, Node, PlanRevision, PreflightCheck
-from clusters.networks import read_network
-from clusters.plan import PlanSpec, load
-from clusters.preflight import Finding
-from clusters.preflight_host import host_findings, identity_findings, unreachable, unreadable
-from clusters.preflight_machine import HostTask
-from clusters.preflight_plan import (
+from clusters.planning.networks import read_network
+from clusters.planning.plan import PlanSpec, load
+from clusters.preflight.checks import Finding
+from clusters.preflight.host import host_findings, identity_findings, unreachable, unreadable
+from clusters.preflight.machine import HostTask
+from clusters.preflight.plan import (
     BundleFacts,
     OtherCluster,
     bundle_finding,

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from clusters.errors import StillInUse, ValueRefused
 from clusters.models import Region
-from clusters.plan_names import is_label, shown
+from clusters.planning.names import is_label, shown
 from kcloud_site.operations import audit
 
 _LONGEST_NAME = 40

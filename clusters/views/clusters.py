@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from clusters import access
 from clusters.forms.clusters import ClusterFilter
 from clusters.models import Cluster, Region
-from clusters.nodes import from_json
+from clusters.observing.nodes import from_json
 from clusters.selectors import clusters as reading
 from clusters.selectors import nodes as seeing
 from clusters.services import kubeconfigs

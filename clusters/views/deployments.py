@@ -11,7 +11,7 @@ from clusters.errors import ClusterError
 from clusters.forms import refusals
 from clusters.forms.confirmation import NameConfirmation
 from clusters.models import Cluster
-from clusters.plan import PlanInvalid
+from clusters.planning.plan import PlanInvalid
 from clusters.services import deployment
 from clusters.views import answers
 from clusters.views.plans import planned_cluster

@@ -11,11 +11,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from clusters import host_files
 from clusters.errors import ValueRefused
 from clusters.forms import refusals
 from clusters.forms.hosts import HostList
-from clusters.host_files import HostFileInvalid
+from clusters.hosts import files as host_files
+from clusters.hosts.files import HostFileInvalid
 from clusters.services import host_imports
 from clusters.views import answers
 from kcloud_site.tenants.permissions import operator_required

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from clusters.forms.clusters import NodeFilter
 from clusters.models import Cluster, Host, Node
-from clusters.nodes import Condition, NodeStatus, from_json, moment
+from clusters.observing.nodes import Condition, NodeStatus, from_json, moment
 from clusters.selectors import nodes as seeing
 from clusters.views import clusters as pages
 from kcloud_site.tenants.permissions import operator_required

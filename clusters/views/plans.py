@@ -15,11 +15,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from clusters import plan_yaml
 from clusters.errors import PlanChanged, PlanLocked
 from clusters.forms.plans import PlanFileForm, PlanForm, initial_of
 from clusters.models import Cluster, PlanRevision
-from clusters.plan import PlanInvalid, PlanSpec
+from clusters.planning import plan_yaml
+from clusters.planning.plan import PlanInvalid, PlanSpec
 from clusters.selectors import plan_pages
 from clusters.selectors import plans as selectors
 from clusters.services import plans, preflight

@@ -48,8 +48,8 @@ OURS = (
     WATCH
     + """
 import ipaddress
-from clusters import kubeconfig
-from clusters.addresses import AddressRule
+from clusters.kubeconfigs import kubeconfig
+from clusters.kubeconfigs.addresses import AddressRule
 from clusters.errors import KubeconfigRefused
 data = open(path, "rb").read()
 ready = True

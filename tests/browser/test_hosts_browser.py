@@ -7,7 +7,7 @@ import sys
 import pytest
 from django.utils import timezone
 
-from clusters import facts
+from clusters.hosts import facts
 from clusters.models import Cluster, Host
 from clusters.services import credentials, regions
 from tests.clusters import loopback_sshd as sshd

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clusters.adapters.kubernetes import KubernetesClient, SignIn
-from clusters.addresses import AddressRule
 from clusters.bundle import locations
 from clusters.errors import ClusterUnreachable
+from clusters.kubeconfigs.addresses import AddressRule
 from tests.clusters.kube_certificates import Authority
 
 VERSION = "1.34.4"

@@ -1,8 +1,8 @@
 """Deployments for tests: masters m1…, workers w1…, on 10.0.0.0/24."""
 
-from clusters import inventory
-from clusters.inventory import Connection, Deployment, Member
-from clusters.plan import parse
+from clusters.deploying import inventory
+from clusters.deploying.inventory import Connection, Deployment, Member
+from clusters.planning.plan import parse
 
 
 def plan_data(masters=1, workers=2, **changes):

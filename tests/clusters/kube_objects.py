@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 from clusters.models import Cluster, Credential, Host, Membership, Node, PlanRevision, Region
-from clusters.nodes import node_status
+from clusters.observing.nodes import node_status
 from clusters.services import observation
 
 

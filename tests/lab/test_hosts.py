@@ -7,7 +7,7 @@ import pytest
 from clusters.access import ssh_for
 from clusters.adapters import ssh
 from clusters.errors import HostKeyChanged, HostUnreachable, SignInRefused, SudoRefused
-from clusters.facts import stored
+from clusters.hosts.facts import stored
 from clusters.lab import faults
 from clusters.lab import hosts as lab_hosts
 from clusters.models import Host

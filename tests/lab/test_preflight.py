@@ -8,7 +8,7 @@ from clusters.lab import faults
 from clusters.lab import hosts as lab_hosts
 from clusters.lab import ssh as lab_ssh
 from clusters.models import Host, Region
-from clusters.preflight import HOST_CHECKS
+from clusters.preflight.checks import HOST_CHECKS
 from clusters.selectors.preflight import preflight_verdict
 from clusters.services import credentials, hosts, plans, preflight
 from kcloud_site.operations import runner
