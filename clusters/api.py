@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clusters.models import Cluster, Node
-from kcloud_site.tenants.permissions import PlatformOperator
+from kcloud_site.tenants.permissions import PlatformRight
 
 
 class NodeSerializer(serializers.ModelSerializer[Node]):
@@ -67,7 +67,7 @@ class ClusterSerializer(serializers.ModelSerializer[Cluster]):
 class ClusterViewSet(viewsets.ReadOnlyModelViewSet[Cluster]):
     """GET /clusters, GET /clusters/{name}, GET /clusters/{name}/nodes."""
 
-    permission_classes = [PlatformOperator]
+    permission_classes = [PlatformRight]
     serializer_class = ClusterSerializer
     lookup_field = "name"
 

@@ -15,8 +15,9 @@ from django.utils.translation import gettext as _
 
 from clusters.models import Bundle, Cluster, Host, Node, Region
 from kcloud_site import status
+from kcloud_site.audit.models import AuditEvent
 from kcloud_site.operations import progress
-from kcloud_site.operations.models import ACTIVE, AuditEvent, Operation, State
+from kcloud_site.operations.models import ACTIVE, Operation, State
 
 MOST_ITEMS = 10
 MOST_ROWS = 10

@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "django_q",
     "guardian",
     "kcloud_site.apps.SiteConfig",
+    "kcloud_site.audit",
     "kcloud_site.tenants",
     "kcloud_site.operations",
     "clusters",

@@ -9,14 +9,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from kcloud_site import attention
-from kcloud_site.tenants.permissions import may_operate_platform, operator_required
+from kcloud_site.tenants.permissions import operator_required, platform_role
 
 
 @require_safe
 @login_required
 def overview(request: HttpRequest) -> HttpResponse:
     """What state the platform is in, what needs somebody, how to begin."""
-    if not may_operate_platform(request.user):
+    if platform_role(request.user) is None:
         return render(request, "no_rights.html")
     return render(request, "overview.html", {"overview": attention.overview(), "now": timezone.now()})
 

@@ -43,6 +43,42 @@ def person(db, django_user_model):
     return django_user_model.objects.create_user("person", password="a-long-password")
 
 
+@pytest.fixture
+def auditor(db, django_user_model):
+    """Somebody who may look at everything and change nothing."""
+    return django_user_model.objects.create_user("auditor", password="a-long-password", is_auditor=True)
+
+
+@pytest.fixture
+def tenant(db):
+    """A tenant, "retail", without members."""
+    from kcloud_site.tenants.services import tenants
+
+    return tenants.create_tenant(name="retail", title="Retail", by=None)
+
+
+@pytest.fixture
+def other_tenant(db):
+    """Another tenant, "logistics", whose members are outsiders to the first."""
+    from kcloud_site.tenants.services import tenants
+
+    return tenants.create_tenant(name="logistics", title="Logistics", by=None)
+
+
+@pytest.fixture
+def join(django_user_model):
+    """join(tenant, "viewer") answers a new person with that role in the tenant."""
+    from kcloud_site.tenants.services import members
+
+    def make(tenant, role, username=""):
+        name = username or f"{tenant.name}-{role}"
+        user = django_user_model.objects.create_user(name, f"{name}@example.com", "a-long-password")
+        members.add_member(tenant=tenant, user=user, role=role, by=None)
+        return user
+
+    return make
+
+
 # Debian's Chromium as root, without calls to anybody.
 _CHROMIUM_ARGUMENTS = [
     "--headless",

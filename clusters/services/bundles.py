@@ -21,7 +21,7 @@ from clusters.bundle import signing, verification
 from clusters.bundle.errors import BundleError
 from clusters.bundle.manifest import MANIFEST, Manifest
 from clusters.models import Bundle
-from kcloud_site.operations import audit
+from kcloud_site.audit import trail
 
 _VERSION = re.compile(r"[0-9]{1,3}\.[0-9]{1,4}\.[0-9]{1,4}")
 
@@ -34,10 +34,10 @@ def refresh_bundles(*, by: Any = None) -> list[Bundle]:
     with transaction.atomic():
         Bundle.objects.exclude(version__in=[row.version for row in rows]).delete()
         if by is not None:
-            audit.record(
+            trail.record(
                 by=by,
                 action="bundle.rescan",
-                subject=audit.Subject("clusters.bundle", "all", "release bundles"),
+                subject=trail.Subject("clusters.bundle", "all", "release bundles"),
                 before=before,
                 after={row.version: str(row.state) for row in rows},
             )

@@ -15,7 +15,7 @@ from clusters.access import credential_identity
 from clusters.errors import StillInUse, ValueRefused
 from clusters.hosts import ssh_keys
 from clusters.models import Credential
-from kcloud_site.operations import audit
+from kcloud_site.audit import trail
 from kcloud_site.tenants import encryption
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,58}[a-z0-9])?")
@@ -33,7 +33,7 @@ def create_credential(*, name: str, username: str, kind: str, secret: str, by: A
     try:
         with transaction.atomic():
             credential.save(force_insert=True)
-            audit.record(by=by, action="credential.create", subject=credential, after=_shown(credential))
+            trail.record(by=by, action="credential.create", subject=credential, after=_shown(credential))
     except IntegrityError as error:
         raise ValueRefused(
             "name",
@@ -53,7 +53,7 @@ def replace_secret(*, credential: Credential, kind: str, secret: str, by: Any) -
         credential.sealed_secret = encryption.seal(plain, identity=credential_identity(credential.name))
         credential.save(update_fields=["kind", "fingerprint", "sealed_secret"])
         after = _shown(credential)
-        audit.record(by=by, action="credential.replace", subject=credential, before=before, after=after)
+        trail.record(by=by, action="credential.replace", subject=credential, before=before, after=after)
     return credential
 
 
@@ -67,7 +67,7 @@ def delete_credential(*, credential: Credential, by: Any) -> None:
                 _("Hosts sign in with it: %(hosts)s") % {"hosts": _some(users)},
                 _("Give them another credential, or delete them first."),
             )
-        audit.record(by=by, action="credential.delete", subject=credential, before=_shown(credential))
+        trail.record(by=by, action="credential.delete", subject=credential, before=_shown(credential))
         credential.delete()
 
 

@@ -25,7 +25,7 @@ from clusters.planning.plan import PlanInvalid, PlanSpec
 from clusters.selectors import plans
 from clusters.selectors.preflight import PreflightVerdict, preflight_verdict
 from clusters.services import cluster_secrets
-from kcloud_site.operations import audit
+from kcloud_site.audit import trail
 from kcloud_site.operations import services as operations
 from kcloud_site.operations.models import Operation, State
 
@@ -61,7 +61,7 @@ def deploy_cluster(*, cluster: Cluster, by: Any, reason: str = "") -> Operation:
         _take_hosts(cluster, deployment)
         before = {"state": cluster.state, "revision": cluster.deployed_revision}
         Cluster.objects.filter(pk=cluster.pk).update(state=Cluster.State.DEPLOYING)
-        audit.record(
+        trail.record(
             by=by,
             action="cluster.deploy",
             subject=cluster,
@@ -96,7 +96,7 @@ def reset_cluster(
         before = {"state": cluster.state, "version": cluster.version}
         Cluster.objects.filter(pk=cluster.pk).update(state=Cluster.State.RESETTING)
         after = {"hosts": hosts, "force": force}
-        audit.record(
+        trail.record(
             by=by,
             action="cluster.reset",
             subject=cluster,

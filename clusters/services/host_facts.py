@@ -23,7 +23,8 @@ from clusters.errors import ClusterError, FactsUnreadable, HostError, ValueRefus
 from clusters.hosts import facts as fact_shapes
 from clusters.hosts.facts import FactsInvalid, HostFacts
 from clusters.models import Host
-from kcloud_site.operations import audit, services
+from kcloud_site.audit import trail
+from kcloud_site.operations import services
 from kcloud_site.operations.models import Operation
 
 MOST_AT_ONCE = 16
@@ -115,7 +116,7 @@ def record(*, host: Host, gathered: Gathered, by: Any) -> None:
         if host.host_key != gathered.host_key:
             host.host_key = gathered.host_key
             after = {"host_key": ssh.fingerprint(host.host_key)}
-            audit.record(by=by, action="host.record_key", subject=host, after=after)
+            trail.record(by=by, action="host.record_key", subject=host, after=after)
         host.facts, host.facts_at = fact_shapes.as_json(gathered.facts), timezone.now()
         host.state, host.state_reason = Host.State.READY, ""
         host.save(update_fields=["host_key", "facts", "facts_at", "state", "state_reason"])

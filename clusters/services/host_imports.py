@@ -20,8 +20,9 @@ from clusters.hosts import files as host_files
 from clusters.hosts.files import Format, Known, Row
 from clusters.models import Credential, Host, Region
 from clusters.services import hosts
-from kcloud_site.operations import audit, services
-from kcloud_site.operations.audit import Subject
+from kcloud_site.audit import trail
+from kcloud_site.audit.trail import Subject
+from kcloud_site.operations import services
 from kcloud_site.operations.models import Operation
 
 ENROL_KIND = "clusters.enrol_hosts"
@@ -57,7 +58,7 @@ def import_hosts(
         with transaction.atomic():
             made = _save(rows)
             for host in made:
-                audit.record(by=by, action="host.import", subject=host, after=hosts.shown(host))
+                trail.record(by=by, action="host.import", subject=host, after=hosts.shown(host))
             return Import(made, _start(made, by))
     except IntegrityError as error:
         raise ValueRefused(

@@ -20,7 +20,7 @@ from clusters.hosts.facts import as_json
 from clusters.models import Credential, Host, Region
 from clusters.problems import Problem
 from clusters.services import host_facts
-from kcloud_site.operations import audit
+from kcloud_site.audit import trail
 from kcloud_site.operations.errors import SubjectBusy
 from kcloud_site.operations.models import Operation
 
@@ -48,7 +48,7 @@ def enrol_host(
     try:
         with transaction.atomic():
             host.save(force_insert=True)
-            audit.record(by=by, action="host.enrol", subject=host, after=shown(host))
+            trail.record(by=by, action="host.enrol", subject=host, after=shown(host))
     except IntegrityError:
         _check_free(name, address, ssh_port)
         raise
@@ -70,7 +70,7 @@ def revise_host(*, host: Host, region: Region, credential: Credential, by: Any) 
         after = shown(host)
         if before != after:
             host.save(update_fields=["region", "credential"])
-            audit.record(by=by, action="host.revise", subject=host, before=before, after=after)
+            trail.record(by=by, action="host.revise", subject=host, before=before, after=after)
     return host
 
 
@@ -96,7 +96,7 @@ def accept_new_host_key(*, host: Host, fingerprint: str, by: Any) -> Host:
         host.host_key, host.state = key, Host.State.NEW
         host.state_reason = _("The host key was accepted anew; the facts are from before.")
         host.save(update_fields=["host_key", "state", "state_reason"])
-        audit.record(by=by, action="host.accept_key", subject=host, before=before, after={"host_key": seen})
+        trail.record(by=by, action="host.accept_key", subject=host, before=before, after={"host_key": seen})
     return host
 
 
@@ -110,7 +110,7 @@ def delete_host(*, host: Host, by: Any) -> None:
                 _("%(operation)s is at work on %(name)s. Wait until it has ended, or cancel it.")
                 % {"operation": f"op-{busy.pk}", "name": host.name},
             )
-        audit.record(by=by, action="host.delete", subject=host, before=shown(host))
+        trail.record(by=by, action="host.delete", subject=host, before=shown(host))
         # The condition stands in the DELETE: a deployment that takes the host at this moment keeps it.
         gone, _rows = Host.objects.filter(pk=host.pk, cluster=None, membership=None).delete()
         if not gone:

@@ -25,7 +25,7 @@ from clusters.observing.health import judge
 from clusters.observing.nodes import NodeStatus, node_status
 from clusters.planning.names import is_label, shown
 from clusters.services import cluster_secrets, observation
-from kcloud_site.operations import audit
+from kcloud_site.audit import trail
 
 ADMIN_KUBECONFIG = "admin.kubeconfig"
 RESERVED = frozenset({"new", "import"})
@@ -130,5 +130,5 @@ def _write(
         "version": version,
         "nodes": len(nodes),
     }
-    audit.record(by=by, action="cluster.import", subject=cluster, after=after)
+    trail.record(by=by, action="cluster.import", subject=cluster, after=after)
     return cluster

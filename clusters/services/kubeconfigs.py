@@ -22,7 +22,7 @@ from clusters.errors import ClusterError
 from clusters.kubeconfigs import kubeconfig
 from clusters.models import Cluster
 from clusters.services import cluster_secrets
-from kcloud_site.operations import audit
+from kcloud_site.audit import trail
 
 DAYS = 1
 GROUP = "kcloud:operators"
@@ -81,5 +81,5 @@ def issue_kubeconfig(*, cluster: Cluster, by: Any, reason: str = "") -> str:
         "until": (timezone.now() + timedelta(days=DAYS)).isoformat(timespec="minutes"),
     }
     with transaction.atomic():
-        audit.record(by=by, action="cluster.kubeconfig", subject=cluster, after=after, reason=reason)
+        trail.record(by=by, action="cluster.kubeconfig", subject=cluster, after=after, reason=reason)
     return kubeconfig.render(config)

@@ -21,7 +21,7 @@ from clusters.planning.difference import difference
 from clusters.planning.plan import PlanInvalid, PlanSpec, Problem, resolve_pools
 from clusters.problems import gettext_noop as _
 from clusters.selectors import plans as selectors
-from kcloud_site.operations import audit
+from kcloud_site.audit import trail
 
 __all__ = ["create_cluster", "discard_draft", "resolve_pools", "revise_plan"]
 
@@ -41,7 +41,7 @@ def create_cluster(*, spec: PlanSpec | Mapping[str, Any], by: Any, note: str = "
                 created_by=by.get_username(),
             )
             _add_revision(cluster, 1, wanted, note, by)
-            audit.record(
+            trail.record(
                 by=by, action="cluster.plan", subject=cluster, after=plan.to_data(wanted), reason=note
             )
     except IntegrityError as error:
@@ -73,7 +73,7 @@ def revise_plan(
             revision = _add_revision(cluster, newest.number + 1, wanted, note, by)
             Cluster.objects.filter(pk=cluster.pk).update(region=Region.objects.get(name=wanted.region))
             changes = difference(before, wanted)
-            audit.record(
+            trail.record(
                 by=by,
                 action="cluster.plan",
                 subject=cluster,
@@ -98,7 +98,7 @@ def discard_draft(*, cluster: Cluster, by: Any) -> None:
         )
     newest, spec = selectors.current_plan(cluster)
     with transaction.atomic():
-        audit.record(
+        trail.record(
             by=by,
             action="cluster.discard",
             subject=cluster,

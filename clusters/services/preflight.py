@@ -20,7 +20,7 @@ from clusters.planning.placement import place
 from clusters.selectors import plans
 from clusters.selectors.preflight import KIND
 from clusters.services import preflight_run
-from kcloud_site.operations import audit
+from kcloud_site.audit import trail
 from kcloud_site.operations import services as operations
 from kcloud_site.operations.kinds import StepDefinition
 from kcloud_site.operations.models import Operation
@@ -107,7 +107,7 @@ def _override(check: PreflightCheck, by: Any, reason: str) -> None:
             gettext("The plan was edited, or checked again meanwhile."),
             gettext("Look at the present checks and accept what still stands."),
         )
-    audit.record(
+    trail.record(
         by=by,
         action="preflight.accept",
         subject=cluster,

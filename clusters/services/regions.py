@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from clusters.errors import StillInUse, ValueRefused
 from clusters.models import Region
 from clusters.planning.names import is_label, shown
-from kcloud_site.operations import audit
+from kcloud_site.audit import trail
 
 _LONGEST_NAME = 40
 _LONGEST_TITLE = 100
@@ -31,7 +31,7 @@ def create_region(*, name: str, title: str = "", description: str = "", by: Any)
     try:
         with transaction.atomic():
             region.save(force_insert=True)
-            audit.record(by=by, action="region.create", subject=region, after=_shown(region))
+            trail.record(by=by, action="region.create", subject=region, after=_shown(region))
     except IntegrityError as error:
         raise ValueRefused(
             "name",
@@ -52,7 +52,7 @@ def describe_region(*, region: Region, title: str, description: str, by: Any) ->
         after = _shown(region)
         if before != after:
             region.save(update_fields=["title", "description"])
-            audit.record(by=by, action="region.describe", subject=region, before=before, after=after)
+            trail.record(by=by, action="region.describe", subject=region, before=before, after=after)
     return region
 
 
@@ -67,7 +67,7 @@ def delete_region(*, region: Region, by: Any) -> None:
                 % {"hosts": hosts, "clusters": clusters},
                 _("Move or delete them first."),
             )
-        audit.record(by=by, action="region.delete", subject=region, before=_shown(region))
+        trail.record(by=by, action="region.delete", subject=region, before=_shown(region))
         region.delete()
 
 

@@ -4,7 +4,7 @@ from django.db.models import QuerySet
 from rest_framework import serializers, viewsets
 
 from kcloud_site.operations.models import Operation, Step
-from kcloud_site.tenants.permissions import PlatformOperator
+from kcloud_site.tenants import permissions
 
 
 class StepSerializer(serializers.ModelSerializer[Step]):
@@ -49,8 +49,8 @@ class OperationSerializer(serializers.ModelSerializer[Operation]):
 class OperationViewSet(viewsets.ReadOnlyModelViewSet[Operation]):
     """GET /operations, GET /operations/{id}."""
 
-    permission_classes = [PlatformOperator]
     serializer_class = OperationSerializer
 
     def get_queryset(self) -> QuerySet[Operation]:
-        return Operation.objects.prefetch_related("steps__targets").order_by("-id")
+        mine = permissions.visible(Operation.objects.all(), self.request.user, "operation.view")
+        return mine.prefetch_related("steps__targets").order_by("-id")

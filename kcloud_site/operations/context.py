@@ -9,8 +9,8 @@ from typing import Any
 
 from django.db.models.functions import Now
 
+from kcloud_site.audit.chain import plain
 from kcloud_site.operations import portal
-from kcloud_site.operations.chain import plain
 from kcloud_site.operations.errors import Cancelled, LeaseLost
 from kcloud_site.operations.journal import Journal, point
 from kcloud_site.operations.kinds import StepDefinition

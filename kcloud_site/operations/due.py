@@ -16,8 +16,8 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from kcloud_site.audit.chain import plain
 from kcloud_site.operations import queue, schedule
-from kcloud_site.operations.chain import plain
 from kcloud_site.operations.models import DueRow
 
 _log = logging.getLogger(__name__)

@@ -21,8 +21,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from kcloud_site.audit.chain import clean
 from kcloud_site.operations import leases
-from kcloud_site.operations.chain import clean
 from kcloud_site.operations.errors import LeaseLost
 from kcloud_site.operations.models import LogLine, Operation, State
 

@@ -1,6 +1,6 @@
-"""The durable record of everything slow, and of everything anybody changed.
+"""The durable record of everything slow.
 
-Operation 1-n Step 1-n StepTarget; Operation 1-n LogLine. AuditEvent, Lease, DueRow and Portal stand alone.
+Operation 1-n Step 1-n StepTarget; Operation 1-n LogLine. Lease, DueRow and Portal stand alone.
 Rows that a worker writes while it holds an operation are written through `runner`, which carries the fencing number;
 nothing else updates an operation's state.
 """
@@ -37,6 +37,10 @@ class Operation(models.Model):
     subject_name = models.CharField(max_length=200)
     # The subject while the operation is active, else NULL: one active operation per subject, kept by the database.
     active_subject = models.CharField(max_length=130, null=True, unique=True, editable=False)
+    # Whose members may see it; NULL: the platform's own.
+    tenant = models.ForeignKey(
+        "tenants.Tenant", null=True, blank=True, on_delete=models.PROTECT, related_name="operations"
+    )
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="operations"
     )
@@ -63,6 +67,7 @@ class Operation(models.Model):
             models.Index(fields=["state", "lease_until"], name="operation_claimable"),
             models.Index(fields=["subject_type", "subject_id", "-id"], name="operation_subject"),
             models.Index(fields=["kind", "state", "-id"], name="operation_kind"),
+            models.Index(fields=["tenant", "-id"], name="operation_tenant"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -133,27 +138,6 @@ class LogLine(models.Model):
     class Meta:
         ordering = ["number"]
         constraints = [models.UniqueConstraint(fields=["operation", "number"], name="line_number_once")]
-
-
-class AuditEvent(models.Model):
-    """Who changed what, before and after, and why; each row sealed with the one before it (audit.py)."""
-
-    at = models.DateTimeField()
-    actor = models.CharField(max_length=150)
-    action = models.CharField(max_length=60)
-    object_type = models.CharField(max_length=60)
-    object_id = models.CharField(max_length=60)
-    object_name = models.CharField(max_length=200)
-    before = models.JSONField(null=True)
-    after = models.JSONField(null=True)
-    reason = models.TextField(blank=True)
-    operation_id = models.BigIntegerField(null=True)
-    previous_hash = models.CharField(max_length=64)
-    hash = models.CharField(max_length=64, unique=True)
-
-    class Meta:
-        ordering = ["-id"]
-        indexes = [models.Index(fields=["object_type", "object_id", "-id"], name="audit_object")]
 
 
 class Lease(models.Model):

@@ -13,7 +13,8 @@ from typing import Any
 
 from django.db.models import Count, QuerySet
 
-from kcloud_site.operations import chain, estimate, kinds
+from kcloud_site.audit import chain
+from kcloud_site.operations import estimate, kinds
 from kcloud_site.operations.models import Operation, State, Step, StepTarget
 
 HOSTS_A_PAGE = 20

@@ -17,8 +17,8 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from kcloud_site.audit.chain import clean, digest, plain
 from kcloud_site.operations import children, context, kinds, leases, portal, processes, steps
-from kcloud_site.operations.chain import clean, digest, plain
 from kcloud_site.operations.errors import Cancelled, LeaseLost, StepFailed
 from kcloud_site.operations.heartbeat import Heartbeat
 from kcloud_site.operations.journal import Journal, point

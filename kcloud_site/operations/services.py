@@ -13,9 +13,10 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from kcloud_site.operations import audit, kinds, queue
-from kcloud_site.operations.audit import Subject
-from kcloud_site.operations.chain import clean, plain
+from kcloud_site.audit import trail
+from kcloud_site.audit.chain import clean, plain
+from kcloud_site.audit.trail import Subject
+from kcloud_site.operations import kinds, queue
 from kcloud_site.operations.errors import OperationNotResumable, SubjectBusy
 from kcloud_site.operations.models import ACTIVE, LogLine, Operation, State, Step, StepTarget
 
@@ -45,9 +46,10 @@ def request_operation(
         subject_type=about.type,
         subject_id=about.id,
         subject_name=clean(about.name)[:200],
+        tenant_id=about.tenant_id,
         active_subject=_lock_name(about.type, about.id),
-        requested_by=by,
-        requested_by_name=by.get_username() if by is not None else audit.SYSTEM,
+        requested_by=None if isinstance(by, trail.Actor) else by,
+        requested_by_name=trail.Actor.of(by).name,
         reason=clean(reason),
         inputs=plain(inputs),
         parent=parent,
@@ -55,7 +57,7 @@ def request_operation(
     with transaction.atomic():
         _take_subject(draft)
         _write_steps(draft, known)
-        audit.record(
+        trail.record(
             by=by,
             action="operation.request",
             subject=about,
@@ -125,7 +127,7 @@ def cancel_operation(*, operation: Operation, by: Any, reason: str = "") -> Oper
             if finished is not None:
                 finished(operation)
         if waiting or running:
-            audit.record(
+            trail.record(
                 by=by,
                 action="operation.cancel",
                 subject=_subject_of(operation),
@@ -141,7 +143,7 @@ def _ask_to_cancel(operation_id: int) -> int:
 
 
 def _subject_of(operation: Operation) -> Subject:
-    return Subject(operation.subject_type, operation.subject_id, operation.subject_name)
+    return Subject(operation.subject_type, operation.subject_id, operation.subject_name, operation.tenant_id)
 
 
 def resume_operation(*, operation: Operation, by: Any, reason: str = "") -> Operation:
@@ -178,7 +180,7 @@ def _prepare_again(operation: Operation, by: Any, reason: str) -> None:
     """Steps that did not succeed start anew, also the count of workers they took down."""
     unfinished = Step.objects.filter(operation=operation).exclude(state=State.SUCCEEDED)
     unfinished.update(state=State.PENDING, attempts=0, finished_at=None)
-    audit.record(
+    trail.record(
         by=by, action="operation.resume", subject=_subject_of(operation), reason=reason, operation=operation
     )
     queue.wake_after_commit(operation.pk, operation.queue)

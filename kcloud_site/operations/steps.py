@@ -6,7 +6,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from kcloud_site.operations.chain import plain
+from kcloud_site.audit.chain import plain
 from kcloud_site.operations.errors import StepFailed
 from kcloud_site.operations.journal import Journal
 from kcloud_site.operations.kinds import StepDefinition

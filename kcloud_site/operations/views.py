@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 from django.http import HttpResponse, StreamingHttpResponse
@@ -14,26 +15,29 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from kcloud_site.operations import audit as trail
+from kcloud_site.audit import trail
+from kcloud_site.audit.models import AuditEvent
 from kcloud_site.operations import kinds, log_pages, services
 from kcloud_site.operations import progress as progressing
 from kcloud_site.operations.errors import OperationNotResumable
 from kcloud_site.operations.forms import AuditFilter, CancelForm, OperationFilter
-from kcloud_site.operations.models import ACTIVE, AuditEvent, LogLine, Operation, State
+from kcloud_site.operations.models import ACTIVE, LogLine, Operation, State
 from kcloud_site.requests import ConsoleRequest
-from kcloud_site.tenants.permissions import operator_required
+from kcloud_site.tenants import permissions
 
 ROWS_A_PAGE = 25
 AUDIT_ROWS_A_PAGE = 50
 
 
 @require_safe
-@operator_required
+@login_required
 def operation_list(request: ConsoleRequest) -> HttpResponse:
     """All operations: what is at work first, then the newest."""
     form = OperationFilter(request.GET)
     chosen = form.cleaned_data if form.is_valid() else {}
-    page = Paginator(_ordered(_filtered(chosen)), ROWS_A_PAGE).get_page(request.GET.get("page"))
+    permissions.check_anywhere(request.user, "operation.view")
+    mine = permissions.visible(Operation.objects.all(), request.user, "operation.view")
+    page = Paginator(_ordered(_filtered(mine, chosen)), ROWS_A_PAGE).get_page(request.GET.get("page"))
     for operation in page:
         operation.title = progressing.title_of(operation.kind)  # type: ignore[attr-defined]
     context = {
@@ -45,13 +49,12 @@ def operation_list(request: ConsoleRequest) -> HttpResponse:
     }
     if request.htmx:
         return render(request, "operations/list.html#rows", context)
-    context["summary"] = _summary()
-    context["kinds"] = _known_kinds()
+    context["summary"] = _summary(mine)
+    context["kinds"] = _known_kinds(mine)
     return render(request, "operations/list.html", context)
 
 
-def _filtered(chosen: dict[str, Any]) -> QuerySet[Operation]:
-    found = Operation.objects.all()
+def _filtered(found: QuerySet[Operation], chosen: dict[str, Any]) -> QuerySet[Operation]:
     if chosen.get("state"):
         found = found.filter(state__in=ACTIVE if chosen["state"] == "active" else [chosen["state"]])
     if chosen.get("kind"):
@@ -66,31 +69,38 @@ def _ordered(found: QuerySet[Operation]) -> QuerySet[Operation]:
     return found.defer("inputs").order_by(at_work, "-id")
 
 
-def _summary() -> list[tuple[str, int]]:
-    counts = dict(Operation.objects.order_by().values_list("state").annotate(Count("id")))
+def _summary(mine: QuerySet[Operation]) -> list[tuple[str, int]]:
+    counts = dict(mine.order_by().values_list("state").annotate(Count("id")))
     order = (State.FAILED, State.RUNNING, State.PENDING, State.CANCELLED, State.SUCCEEDED)
     return [(state.value, counts.get(state, 0)) for state in order]
 
 
-def _known_kinds() -> list[tuple[str, Any]]:
-    keys = Operation.objects.order_by().values_list("kind", flat=True).distinct()
+def _known_kinds(mine: QuerySet[Operation]) -> list[tuple[str, Any]]:
+    keys = mine.order_by().values_list("kind", flat=True).distinct()
     return sorted(((key, str(progressing.title_of(key))) for key in keys), key=lambda kind: kind[1])
 
 
 @require_safe
-@operator_required
+@login_required
 def detail(request: ConsoleRequest, pk: int) -> HttpResponse:
     """One operation: what state, why, what now; its steps on its hosts; its log, line by line.
 
     ?line= shows that line, ?before= the lines before one, ?after= those after; ?host= and ?step= filter.
     """
-    operation = get_object_or_404(Operation, pk=pk)
+    operation = _operation(request, pk)
     after = _integer(request, "after")
     if request.htmx and after is not None:
         return _next_lines(request, operation, after)
     context = _page_context(request, operation)
     context.update(_log_context(request, operation, _first_lines(request, operation, after)))
     return render(request, "operations/detail.html", context)
+
+
+def _operation(request: ConsoleRequest, pk: int, right: str = "operation.view") -> Operation:
+    """The operation, for whoever has the right on it; to outsiders it is not there."""
+    operation = get_object_or_404(Operation, pk=pk)
+    permissions.check(request.user, right, operation)
+    return operation
 
 
 def _first_lines(request: ConsoleRequest, operation: Operation, after: int | None) -> log_pages.Shown:
@@ -140,7 +150,7 @@ def _page_context(request: ConsoleRequest, operation: Operation) -> dict[str, An
         "progress": progress,
         "matrix": progressing.matrix(operation, progress.steps, now, hosts_page),
         "confirm": _name_to_confirm(operation),
-        "may_resume": operation.state in (State.FAILED, State.CANCELLED),
+        "may_control": permissions.may(request.user, "operation.control", operation),
         "has_no_worker": operation.state == State.PENDING and (progress.times.silent or 0) > 30,
         "lost_its_worker": bool(
             operation.state == State.RUNNING and operation.lease_until and operation.lease_until < now
@@ -152,10 +162,10 @@ def _page_context(request: ConsoleRequest, operation: Operation) -> dict[str, An
 
 
 @require_safe
-@operator_required
+@login_required
 def panel(request: ConsoleRequest, pk: int) -> HttpResponse:
     """The live part above the log. What has not changed since `seen` is not sent again."""
-    operation = get_object_or_404(Operation, pk=pk)
+    operation = _operation(request, pk)
     context = _page_context(request, operation)
     changed = request.GET.get("seen", "") != context["progress"].digest
     idle = 0 if changed else (_integer(request, "idle") or 0) + 1
@@ -169,10 +179,10 @@ def panel(request: ConsoleRequest, pk: int) -> HttpResponse:
 
 
 @require_safe
-@operator_required
+@login_required
 def log(request: ConsoleRequest, pk: int) -> StreamingHttpResponse:
     """The whole log as a text file: number, time in UTC, step, host, text."""
-    operation = get_object_or_404(Operation, pk=pk)
+    operation = _operation(request, pk)
     response = StreamingHttpResponse(_raw_lines(operation), content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="op-{operation.pk}.log"'
     return response
@@ -194,10 +204,10 @@ def _name_to_confirm(operation: Operation) -> str:
     return operation.subject_name if asks else ""
 
 
-@operator_required
+@login_required
 def cancel(request: ConsoleRequest, pk: int) -> HttpResponse:
     """Ask the operation to stop; a page of its own for whoever has no popovers, and for a wrong name."""
-    operation = get_object_or_404(Operation, pk=pk)
+    operation = _operation(request, pk, "operation.control")
     form = CancelForm(request.POST or None, expected=_name_to_confirm(operation))
     if request.method == "POST" and (form.is_valid() or not form.fields):
         if operation.is_active:
@@ -212,10 +222,10 @@ def cancel(request: ConsoleRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@operator_required
+@login_required
 def resume(request: ConsoleRequest, pk: int) -> HttpResponse:
     """Go on where it stopped."""
-    operation = get_object_or_404(Operation, pk=pk)
+    operation = _operation(request, pk, "operation.control")
     try:
         services.resume_operation(operation=operation, by=request.user)
     except OperationNotResumable as error:
@@ -232,19 +242,28 @@ def _see_operation(pk: int) -> HttpResponse:
 
 
 @require_safe
-@operator_required
+@login_required
 def audit(request: ConsoleRequest) -> HttpResponse:
     """Who changed what, newest first. ?check=1 reads the whole chain and says whether it is intact."""
     form = AuditFilter(request.GET)
     chosen = form.cleaned_data if form.is_valid() else {}
-    page = Paginator(_audited(chosen), AUDIT_ROWS_A_PAGE).get_page(request.GET.get("page"))
-    verdict = trail.verify() if "check" in request.GET else None
-    context = {"form": form, "page": page, "verdict": verdict, "is_filtered": any(chosen.values())}
+    permissions.check_anywhere(request.user, "audit.view")
+    mine = permissions.visible(AuditEvent.objects.all(), request.user, "audit.view")
+    page = Paginator(_audited(mine, chosen), AUDIT_ROWS_A_PAGE).get_page(request.GET.get("page"))
+    may_check = permissions.may(request.user, "audit.view")
+    verdict = trail.verify() if may_check and "check" in request.GET else None
+    context = {
+        "form": form,
+        "page": page,
+        "verdict": verdict,
+        "may_check": may_check,
+        "is_filtered": any(chosen.values()),
+    }
     return render(request, "operations/audit.html", context)
 
 
-def _audited(chosen: dict[str, Any]) -> QuerySet[AuditEvent]:
-    found = AuditEvent.objects.order_by("-id")
+def _audited(mine: QuerySet[AuditEvent], chosen: dict[str, Any]) -> QuerySet[AuditEvent]:
+    found = mine.order_by("-id")
     if chosen.get("actor"):
         found = found.filter(actor=chosen["actor"])
     if chosen.get("action"):

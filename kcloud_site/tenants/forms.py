@@ -13,8 +13,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from kcloud_site.tenants import services
 from kcloud_site.tenants.models import User
+from kcloud_site.tenants.services import people
 
 
 class SignInForm(AuthenticationForm):
@@ -33,8 +33,8 @@ class SignInForm(AuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         now, who = timezone.now(), {"name": self.data.get("username", ""), "address": self._address()}
-        if not services.tries_left(**who, now=now):
-            minutes = math.ceil((services.pause_ends(**who, now=now) - now).total_seconds() / 60)
+        if not people.tries_left(**who, now=now):
+            minutes = math.ceil((people.pause_ends(**who, now=now) - now).total_seconds() / 60)
             raise forms.ValidationError(
                 ngettext(
                     "Too many wrong passwords. Wait %(minutes)d minute, then try again.",
@@ -46,9 +46,9 @@ class SignInForm(AuthenticationForm):
         try:
             data = super().clean()
         except forms.ValidationError:
-            services.record_failed_sign_in(**who, now=now)
+            people.record_failed_sign_in(**who, now=now)
             raise
-        services.forget_failed_sign_ins(**who)
+        people.forget_failed_sign_ins(**who)
         return data
 
     def _address(self) -> str:
@@ -57,8 +57,8 @@ class SignInForm(AuthenticationForm):
     def warning(self) -> str:
         """How many tries are left, once one was wrong."""
         now = timezone.now()
-        left = services.tries_left(name=self.data.get("username", ""), address=self._address(), now=now)
-        if not self.is_bound or left in (0, services.TRIES):
+        left = people.tries_left(name=self.data.get("username", ""), address=self._address(), now=now)
+        if not self.is_bound or left in (0, people.TRIES):
             return ""
         text = ngettext(
             "%(left)d more try, then a pause of 5 minutes.",

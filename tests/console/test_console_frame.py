@@ -60,9 +60,13 @@ def test_a_fragment_whose_session_ended_leads_the_whole_page_to_sign_in(client):
 
 def test_somebody_who_is_no_operator_is_refused_with_the_reason(client, person):
     client.force_login(person)
-    response = client.get("/operations/")
-    assert response.status_code == 403
-    assert "Only platform operators" in response.content.decode()
+    for address, reason in (
+        ("/hosts/", "Only platform operators"),
+        ("/operations/", "You are in no tenant yet"),
+    ):
+        response = client.get(address)
+        assert response.status_code == 403
+        assert reason in response.content.decode()
 
 
 def test_an_address_that_is_nothing_is_answered_404_with_a_way_on(signed_in):
@@ -164,14 +168,14 @@ def test_refused_preferences_change_nothing_and_mark_the_field(signed_in, operat
 
 @pytest.fixture
 def trail(operator):
-    from kcloud_site.operations import audit
+    from kcloud_site.audit import trail
 
-    thing = audit.Subject("clusters.cluster", "1", "gz-prod-01")
-    audit.record(
+    thing = trail.Subject("clusters.cluster", "1", "gz-prod-01")
+    trail.record(
         by=operator, action="cluster.plan", subject=thing, before={"v": "1.33"}, after={"v": "1.34", "n": 3}
     )
-    audit.record(
-        by=None, action="host.lost", subject=audit.Subject("clusters.host", "2", "<b>h</b>"), reason="gone"
+    trail.record(
+        by=None, action="host.lost", subject=trail.Subject("clusters.host", "2", "<b>h</b>"), reason="gone"
     )
 
 
@@ -197,7 +201,7 @@ def test_the_trail_shows_before_and_after_and_escapes_names(signed_in, trail):
 
 
 def test_the_chain_is_checked_on_demand(signed_in, trail):
-    from kcloud_site.operations.models import AuditEvent
+    from kcloud_site.audit.models import AuditEvent
 
     assert "Intact" in signed_in.get("/audit/?check=1").content.decode()
     AuditEvent.objects.filter(action="cluster.plan").update(actor="somebody-else")

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 
-from kcloud_site.operations.models import AuditEvent
+from kcloud_site.audit.models import AuditEvent
 from kcloud_site.tenants.models import User
 
 pytestmark = pytest.mark.django_db

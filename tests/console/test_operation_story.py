@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from kcloud_site.operations import audit, kinds, runner, services
+from kcloud_site.audit import trail
+from kcloud_site.operations import kinds, runner, services
 from kcloud_site.operations.errors import StepFailed
 from kcloud_site.operations.models import State
 
@@ -45,7 +46,7 @@ def operation(client, operator, monkeypatch):
     kinds._KINDS[KIND] = kinds.Kind(key=KIND, title="Tell a story", steps=_steps)
     broken.clear()
     client.force_login(operator)
-    subject = audit.Subject("clusters.cluster", "1", "gz-prod-02")
+    subject = trail.Subject("clusters.cluster", "1", "gz-prod-02")
     yield services.request_operation(kind=KIND, subject=subject, by=operator, inputs={})
     kinds._KINDS.clear()
     kinds._KINDS.update(known)

@@ -6,7 +6,8 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kcloud_site.operations import audit, leases, runner, services
+from kcloud_site.audit import trail
+from kcloud_site.operations import leases, runner, services
 from kcloud_site.operations.errors import Cancelled, OperationNotResumable, StepFailed, SubjectBusy
 from kcloud_site.operations.models import ACTIVE, Operation, State
 from kcloud_site.operations.services import Subject
@@ -58,7 +59,7 @@ class Story:
         active = [row.active_subject for row in Operation.objects.filter(state__in=ACTIVE)]
         assert None not in active
         assert len(active) == len(set(active))
-        assert audit.verify().intact
+        assert trail.verify().intact
         for row in Operation.objects.all():
             assert row.fencing >= before.get(row.pk, 0)
             assert (row.finished_at is None) == row.is_active

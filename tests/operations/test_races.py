@@ -9,11 +9,13 @@ from django.contrib.auth import get_user_model
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from kcloud_site.operations import audit, leases, runner, services
+from kcloud_site.audit import trail
+from kcloud_site.audit.models import AuditEvent
+from kcloud_site.operations import leases, runner, services
 from kcloud_site.operations.errors import LeaseLost, SubjectBusy
 from kcloud_site.operations.heartbeat import Heartbeat
 from kcloud_site.operations.journal import Journal
-from kcloud_site.operations.models import AuditEvent, LogLine, Operation, State
+from kcloud_site.operations.models import LogLine, Operation, State
 from kcloud_site.operations.services import Subject
 from tests.operations import processes
 from tests.operations.sample_kinds import registered, step
@@ -264,7 +266,7 @@ def test_many_writers_make_one_audit_chain(real_database):
     def write():
         for number in range(10):
             with transaction.atomic():
-                audit.record(
+                trail.record(
                     by=user,
                     action="test.write",
                     subject=Subject("a.b", str(number), "x"),
@@ -272,15 +274,15 @@ def test_many_writers_make_one_audit_chain(real_database):
                 )
 
     assert all_at_once([write] * 4) == [0] * 4
-    assert audit.verify() == audit.Verdict(events=40)
+    assert trail.verify() == trail.Verdict(events=40)
     assert len({event.after["pid"] for event in AuditEvent.objects.all()}) == 4
 
 
 def test_an_event_of_a_change_that_was_undone_leaves_no_hole_in_the_chain(real_database):
     subject = Subject("a.b", "1", "x")
-    audit.record(by=None, action="test.kept", subject=subject)
+    trail.record(by=None, action="test.kept", subject=subject)
     with transaction.atomic():
-        audit.record(by=None, action="test.undone", subject=subject)
+        trail.record(by=None, action="test.undone", subject=subject)
         transaction.set_rollback(True)
-    audit.record(by=None, action="test.kept", subject=subject)
-    assert audit.verify() == audit.Verdict(events=2)
+    trail.record(by=None, action="test.kept", subject=subject)
+    assert trail.verify() == trail.Verdict(events=2)

@@ -14,9 +14,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from knox.models import AuthToken
 
-from kcloud_site.operations import audit
-from kcloud_site.tenants import services
+from kcloud_site.audit import trail
 from kcloud_site.tenants.models import User
+from kcloud_site.tenants.services import people
 
 TOKEN_LASTS = timedelta(days=30)
 
@@ -41,11 +41,11 @@ class Command(BaseCommand):
 
 @transaction.atomic
 def _answer(username: str, wants_token: bool) -> dict[str, Any]:
-    made = services.create_first_operator(username=username)
+    made = people.create_first_operator(username=username)
     user: User | None
     if made:
         user, password = made
-        audit.record(
+        trail.record(
             by=None, action="user.create", subject=user, after={"username": username, "operator": True}
         )
     else:
@@ -63,7 +63,7 @@ def _existing(username: str, needed: bool) -> User | None:
 
 def _issue_token(user: User) -> str:
     _, token = AuthToken.objects.create(user, expiry=TOKEN_LASTS)
-    audit.record(by=None, action="token.create", subject=user, after={"days": TOKEN_LASTS.days})
+    trail.record(by=None, action="token.create", subject=user, after={"days": TOKEN_LASTS.days})
     return str(token)
 
 

@@ -12,7 +12,7 @@ from clusters.bundle.manifest import MANIFEST, SIGNATURE, Manifest, ManifestFile
 from clusters.models import Bundle, Cluster
 from clusters.selectors import bundles as selectors
 from clusters.services import bundles
-from kcloud_site.operations.models import AuditEvent
+from kcloud_site.audit.models import AuditEvent
 
 pytestmark = pytest.mark.django_db
 

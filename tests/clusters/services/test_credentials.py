@@ -9,7 +9,7 @@ from clusters.access import reveal_for_use, ssh_for
 from clusters.errors import StillInUse, ValueRefused
 from clusters.models import Credential, Host
 from clusters.services import credentials, regions
-from kcloud_site.operations.models import AuditEvent
+from kcloud_site.audit.models import AuditEvent
 from kcloud_site.tenants.encryption import SecretUnreadable
 from tests.clusters.loopback_sshd import make_key
 

@@ -14,10 +14,11 @@ from clusters.manifests import coredns, verification
 from clusters.models import Bundle, Cluster, Credential, Host, Membership, Node, Region
 from clusters.selectors.preflight import PreflightVerdict
 from clusters.services import bundles, cluster_secrets, credentials, deployment, deployment_addons, plans
+from kcloud_site.audit.models import AuditEvent
 from kcloud_site.operations import portal, runner
 from kcloud_site.operations import services as operations
 from kcloud_site.operations.errors import OperationNotResumable, SubjectBusy
-from kcloud_site.operations.models import AuditEvent, LogLine, Operation, State, Step, StepTarget
+from kcloud_site.operations.models import LogLine, Operation, State, Step, StepTarget
 from tests.clusters.deployments import plan_data
 from tests.clusters.fake_kubernetes import FakeKubernetes
 

@@ -7,8 +7,9 @@ from clusters.errors import ValueRefused
 from clusters.hosts import files as host_files
 from clusters.models import Credential, Host
 from clusters.services import credentials, host_facts, host_imports, regions
+from kcloud_site.audit.models import AuditEvent
 from kcloud_site.operations import runner, services
-from kcloud_site.operations.models import AuditEvent, Operation, StepTarget
+from kcloud_site.operations.models import Operation, StepTarget
 from tests.clusters.loopback_sshd import free_port
 
 ADDRESS = "/hosts/import/"

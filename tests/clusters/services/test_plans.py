@@ -7,7 +7,7 @@ from clusters.models import Cluster, Credential, Host, Membership, PlanRevision,
 from clusters.planning import plan
 from clusters.selectors import plans as selectors
 from clusters.services import plans
-from kcloud_site.operations.models import AuditEvent
+from kcloud_site.audit.models import AuditEvent
 
 pytestmark = pytest.mark.django_db
 

@@ -11,9 +11,10 @@ from clusters.hosts import facts as host_facts
 from clusters.models import Bundle, Cluster, Credential, Host, Membership, Node, PreflightCheck, Region
 from clusters.selectors.preflight import preflight_verdict
 from clusters.services import bundles, plans, preflight, preflight_run
+from kcloud_site.audit.models import AuditEvent
 from kcloud_site.operations import runner
 from kcloud_site.operations.errors import SubjectBusy
-from kcloud_site.operations.models import AuditEvent, Operation, StepTarget
+from kcloud_site.operations.models import Operation, StepTarget
 
 pytestmark = pytest.mark.django_db
 

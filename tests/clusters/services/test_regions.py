@@ -5,7 +5,7 @@ import pytest
 from clusters.errors import StillInUse, ValueRefused
 from clusters.models import Cluster, Credential, Host, Region
 from clusters.services import regions
-from kcloud_site.operations.models import AuditEvent
+from kcloud_site.audit.models import AuditEvent
 
 
 @pytest.fixture

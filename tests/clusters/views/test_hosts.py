@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from clusters.models import Cluster, Credential, Host, Region
 from clusters.services import credentials, host_facts, hosts, regions
+from kcloud_site.audit.models import AuditEvent
 from kcloud_site.operations import runner
-from kcloud_site.operations.models import AuditEvent, Operation
+from kcloud_site.operations.models import Operation
 from kcloud_site.operations.services import request_operation
 
 SCRIPT = "<script>alert(1)</script>"

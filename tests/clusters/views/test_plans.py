@@ -8,7 +8,8 @@ from django.urls import reverse
 from clusters.models import Bundle, Cluster, Credential, Host, PreflightCheck, Region
 from clusters.selectors import plans as selectors
 from clusters.services import plans
-from kcloud_site.operations.models import AuditEvent, Operation, State
+from kcloud_site.audit.models import AuditEvent
+from kcloud_site.operations.models import Operation, State
 
 pytestmark = pytest.mark.django_db
 

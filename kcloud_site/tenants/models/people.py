@@ -1,12 +1,25 @@
-"""Who uses the portal. Issue by issue this grows into tenants, memberships and quotas; today it is the person."""
+"""Who uses the portal: people, and the wrong passwords typed in their names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+if TYPE_CHECKING:
+    from kcloud_site.tenants.scopes import Scope
+
 
 class User(AbstractUser):
-    """A person. `is_staff` marks the platform operator: whoever may plan, deploy and reset clusters."""
+    """A person. `is_staff` marks the platform operator: whoever may plan, deploy and reset clusters; `is_auditor` one
+    who may look at everything and change nothing. What a person may do in a tenant is a Membership.
+
+    `scope` is set while the person acts through an API token: the token's name, and what it is narrowed to.
+    """
+
+    scope: Scope | None = None
 
     class Appearance(models.TextChoices):
         SYSTEM = "", _("As the system")
@@ -23,12 +36,18 @@ class User(AbstractUser):
 
     # "" is roomy rows, "compact" narrow ones.
     density = models.CharField(_("row height"), max_length=7, blank=True, choices=Density.choices)
+    is_auditor = models.BooleanField(_("auditor"), default=False)
     # Set with a one-time password: nothing but choosing a new one is open until that is done.
     must_change_password = models.BooleanField(_("must change the password"), default=False)
 
     @property
     def is_operator(self) -> bool:
         return self.is_active and self.is_staff
+
+    @property
+    def acting_through(self) -> str:
+        """The token's name while the person acts through one; else empty."""
+        return self.scope.token if self.scope else ""
 
     @property
     def display_name(self) -> str:

@@ -13,28 +13,50 @@ from django.db import models, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from kcloud_site.operations import chain
-from kcloud_site.operations.models import AuditEvent, Lease, Operation
+from kcloud_site.audit import chain
+from kcloud_site.audit.models import AuditEvent, ChainHead
 
-_HEAD = "audit-chain"
 SYSTEM = "system"
+_HEAD = 1
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What an operation or an event is about: label ("clusters.cluster"), id and name as text."""
+    """What an operation or an event is about: label ("clusters.cluster"), id and name as text, and whose it is
+    (None: the platform's own)."""
 
     type: str
     id: str
     name: str
+    tenant_id: int | None = None
 
     @classmethod
     def of(cls, thing: "models.Model | Subject") -> "Subject":
-        """The subject itself, or the one that names a row."""
+        """The subject itself, or the one that names a row. A row belongs to its `tenant_id`."""
         if isinstance(thing, Subject):
             return thing
         name = str(getattr(thing, "name", "") or thing)
-        return cls(thing._meta.label_lower, str(thing.pk), name[:200])
+        return cls(thing._meta.label_lower, str(thing.pk), name[:200], getattr(thing, "tenant_id", None))
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acted: kind (AuditEvent.ActorKind), name, and the token or rule it went through."""
+
+    kind: str
+    name: str
+    via: str = ""
+
+    @classmethod
+    def of(cls, by: Any) -> "Actor":
+        """Of a person (one with `acting_through` set acts by a token), of an Actor itself, or of None: the portal."""
+        if by is None:
+            return cls(AuditEvent.ActorKind.SYSTEM, SYSTEM)
+        if isinstance(by, Actor):
+            return by
+        token = str(getattr(by, "acting_through", "") or "")
+        kind = AuditEvent.ActorKind.TOKEN if token else AuditEvent.ActorKind.PERSON
+        return cls(kind, by.get_username(), token)
 
 
 def record(
@@ -45,16 +67,23 @@ def record(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
     reason: str = "",
-    operation: Operation | None = None,
+    operation: models.Model | None = None,
+    tenant: models.Model | None = None,
 ) -> AuditEvent:
-    """Add one event. `by` is a user, or None for the portal itself; `action` like "cluster.deploy"."""
-    about = Subject.of(subject)
+    """Add one event. `by` is a user, an Actor, or None for the portal itself; `action` like "cluster.deploy".
+
+    The event belongs to `tenant`, or else to the subject's own (Subject.tenant_id).
+    """
+    about, actor = Subject.of(subject), Actor.of(by)
     with transaction.atomic():
         head = _take_turn()
         event = {
             "at": timezone.now(),
-            "actor": chain.clean(by.get_username() if by is not None else SYSTEM),
+            "actor_kind": str(actor.kind),
+            "actor": chain.clean(actor.name)[:150],
+            "via": chain.clean(actor.via)[:100],
             "action": action,
+            "tenant_id": tenant.pk if tenant is not None else about.tenant_id,
             "object_type": about.type,
             "object_id": about.id,
             "object_name": chain.clean(about.name),
@@ -62,19 +91,19 @@ def record(
             "after": None if after is None else chain.plain(after),
             "reason": chain.clean(reason),
             "operation_id": operation.pk if operation else None,
-            "previous_hash": head.owner or chain.FIRST,
+            "previous_hash": head.hash or chain.FIRST,
         }
         row = AuditEvent.objects.create(**event, hash=chain.seal(event))
-        Lease.objects.filter(pk=head.pk).update(owner=row.hash)
+        ChainHead.objects.filter(pk=head.pk).update(hash=row.hash)
     return row
 
 
-def _take_turn() -> Lease:
-    """The row of the chain's end, locked until commit: the count raised, the last seal in `owner`."""
-    if not Lease.objects.filter(name=_HEAD).update(fencing=F("fencing") + 1):
-        Lease.objects.bulk_create([Lease(name=_HEAD)], ignore_conflicts=True)
-        Lease.objects.filter(name=_HEAD).update(fencing=F("fencing") + 1)
-    return Lease.objects.get(name=_HEAD)
+def _take_turn() -> ChainHead:
+    """The row of the chain's end, locked until commit: the count raised."""
+    if not ChainHead.objects.filter(pk=_HEAD).update(events=F("events") + 1):
+        ChainHead.objects.bulk_create([ChainHead(pk=_HEAD)], ignore_conflicts=True)
+        ChainHead.objects.filter(pk=_HEAD).update(events=F("events") + 1)
+    return ChainHead.objects.get(pk=_HEAD)
 
 
 @dataclass(frozen=True)
@@ -93,8 +122,8 @@ class Verdict:
 def verify() -> Verdict:
     """Read the whole chain and stop at the first event that does not fit."""
     # The head is read first: events that arrive while we read are then simply further along the chain.
-    head = Lease.objects.filter(name=_HEAD).first()
-    previous, count, seen_head = chain.FIRST, 0, head is None or not head.owner
+    head = ChainHead.objects.filter(pk=_HEAD).first()
+    previous, count, seen_head = chain.FIRST, 0, head is None or not head.hash
     for event in AuditEvent.objects.order_by("id").iterator(chunk_size=500):
         count += 1
         if event.previous_hash != previous:
@@ -102,9 +131,9 @@ def verify() -> Verdict:
         if chain.seal({name: getattr(event, name) for name in chain.FIELDS}) != event.hash:
             return Verdict(count, event.pk, "its content is not what was sealed")
         previous = event.hash
-        seen_head = seen_head or (head is not None and event.hash == head.owner)
-    if head is not None and (count < head.fencing or not seen_head):
+        seen_head = seen_head or (head is not None and event.hash == head.hash)
+    if head is not None and (count < head.events or not seen_head):
         return Verdict(
-            count, 0, f"events are missing at the end: {head.fencing} were written, {count} are left"
+            count, 0, f"events are missing at the end: {head.events} were written, {count} are left"
         )
     return Verdict(count)

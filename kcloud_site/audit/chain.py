@@ -15,8 +15,11 @@ from typing import Any
 FIRST = "0" * 64
 FIELDS = (
     "at",
+    "actor_kind",
     "actor",
+    "via",
     "action",
+    "tenant_id",
     "object_type",
     "object_id",
     "object_name",

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from kcloud_site.operations import audit
-from kcloud_site.operations.models import AuditEvent
+from kcloud_site.audit import trail
+from kcloud_site.audit.models import AuditEvent
 
 
 class Command(BaseCommand):
@@ -16,7 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("action", choices=["verify"])
 
     def handle(self, *args: Any, **options: Any) -> None:
-        verdict = audit.verify()
+        verdict = trail.verify()
         if verdict.intact:
             self.stdout.write(f"The audit trail is intact: {verdict.events} events.")
             return

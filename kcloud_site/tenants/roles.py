@@ -1,0 +1,166 @@
+"""Who may do what, on one page: each role one class with the list of its rights. Pure but for gettext.
+
+A right is "noun.verb". A role names every right it has and inherits none, so this page is the whole truth. Beside
+roles there are only exceptions for one person on one object (Grant); GRANTABLE lists the rights they can carry.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.utils.translation import gettext_lazy as _
+
+RIGHTS: dict[str, Any] = {
+    "tenant.view": _("See the tenant, its members and its settings"),
+    "tenant.edit": _("Change the tenant's title, description and contact"),
+    "member.manage": _("Invite, change and remove members; grant exceptions"),
+    "environment.view": _("See environments and what they use"),
+    "environment.freeze": _("Freeze and thaw an environment"),
+    "environment.resize": _("Change an environment's share of the quota"),
+    "environment.remove": _("Remove an environment"),
+    "quota.view": _("See the quota and its use"),
+    "request.view": _("See requests and take part in them"),
+    "request.create": _("Ask for an environment or quota"),
+    "request.decide": _("Approve and decline requests"),
+    "operation.view": _("Follow operations and their logs"),
+    "operation.control": _("Cancel and resume operations"),
+    "audit.view": _("Read the audit trail"),
+    "webhook.view": _("See webhooks and their deliveries"),
+    "webhook.manage": _("Make, change and remove webhooks"),
+    "token.create": _("Make API tokens of one's own"),
+    "platform.view": _("See regions, hosts, bundles, clusters and all tenants"),
+    "platform.operate": _("Change regions, hosts, bundles, clusters; make tenants and set quotas"),
+}
+
+
+class Role:
+    """A named list of rights."""
+
+    key: ClassVar[str]
+    title: ClassVar[Any]
+    summary: ClassVar[Any]
+    permissions: ClassVar[frozenset[str]]
+
+
+class Viewer(Role):
+    key = "viewer"
+    title = _("Viewer")
+    summary = _("Sees everything of the tenant, changes nothing.")
+    permissions = frozenset(
+        {
+            "tenant.view",
+            "environment.view",
+            "quota.view",
+            "request.view",
+            "operation.view",
+            "webhook.view",
+            "token.create",
+        }
+    )
+
+
+class Developer(Role):
+    key = "developer"
+    title = _("Developer")
+    summary = _("Works in the tenant's environments and asks for new ones.")
+    permissions = frozenset(
+        {
+            "tenant.view",
+            "environment.view",
+            "quota.view",
+            "request.view",
+            "request.create",
+            "operation.view",
+            "webhook.view",
+            "token.create",
+        }
+    )
+
+
+class Operator(Role):
+    key = "operator"
+    title = _("Operator")
+    summary = _("Runs the tenant's environments: resizes, freezes, cancels, resumes, reads the audit trail.")
+    permissions = frozenset(
+        {
+            "tenant.view",
+            "environment.view",
+            "environment.freeze",
+            "environment.resize",
+            "quota.view",
+            "request.view",
+            "request.create",
+            "operation.view",
+            "operation.control",
+            "audit.view",
+            "webhook.view",
+            "webhook.manage",
+            "token.create",
+        }
+    )
+
+
+class Owner(Role):
+    key = "owner"
+    title = _("Owner")
+    summary = _("Answers for the tenant: members, exceptions, settings, and all an operator may.")
+    permissions = frozenset(
+        {
+            "tenant.view",
+            "tenant.edit",
+            "member.manage",
+            "environment.view",
+            "environment.freeze",
+            "environment.resize",
+            "environment.remove",
+            "quota.view",
+            "request.view",
+            "request.create",
+            "operation.view",
+            "operation.control",
+            "audit.view",
+            "webhook.view",
+            "webhook.manage",
+            "token.create",
+        }
+    )
+
+
+class PlatformOperator(Role):
+    """In every tenant, and on the platform itself."""
+
+    key = "platform_operator"
+    title = _("Platform operator")
+    summary = _("Runs the platform and decides on requests; may act in every tenant.")
+    permissions = frozenset(RIGHTS)
+
+
+class Auditor(Role):
+    """In every tenant, and on the platform itself."""
+
+    key = "auditor"
+    title = _("Auditor")
+    summary = _("Sees everything of every tenant and of the platform, changes nothing.")
+    permissions = frozenset(
+        {
+            "tenant.view",
+            "environment.view",
+            "quota.view",
+            "request.view",
+            "operation.view",
+            "audit.view",
+            "webhook.view",
+            "token.create",
+            "platform.view",
+        }
+    )
+
+
+TENANT_ROLES: tuple[type[Role], ...] = (Viewer, Developer, Operator, Owner)
+PLATFORM_ROLES: tuple[type[Role], ...] = (PlatformOperator, Auditor)
+ROLES: dict[str, type[Role]] = {role.key: role for role in TENANT_ROLES + PLATFORM_ROLES}
+
+# Rights an exception can carry, by the kind of object: label -> rights.
+GRANTABLE: dict[str, tuple[str, ...]] = {
+    "clusters.environment": ("environment.freeze", "environment.resize", "environment.remove"),
+}

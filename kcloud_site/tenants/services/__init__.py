@@ -1,0 +1,1 @@
+"""Changing tenants, their members and exceptions, and people. Each service writes its audit event."""
