@@ -5,7 +5,7 @@ KCLOUD_SECRET_KEY     Django's signing key (default: made once, kept in KCLOUD_H
 KCLOUD_MASTER_KEY     the key that encrypts credentials and cluster keys at rest, base64 of 32 bytes
                       (default: made once, kept in KCLOUD_HOME, outside the database)
 DATABASE_URL          sqlite:///… (embedded profile) or postgres://… (large profile)
-KCLOUD_QUEUE_URL      empty: the database carries wake-ups; redis://… : Redis does
+KCLOUD_QUEUE_URL      empty: the database carries wake-ups; redis://… : Redis does, the database while that is away
 KCLOUD_HOSTS          host names the portal answers to, comma separated
 KCLOUD_HTTPS          true behind TLS: secure cookies and HSTS
 KCLOUD_BUNDLES        directory of release bundles
@@ -190,7 +190,12 @@ _QUEUE = {
     "scheduler": False,
     "recycle": 500,
     "label": "Wake-ups",
-    **({"redis": QUEUE_URL} if QUEUE_URL else {"orm": "default"}),
+    "orm": "default",
+    **(
+        {"redis": QUEUE_URL, "broker_class": "kcloud_site.operations.broker.RedisOrDatabase"}
+        if QUEUE_URL
+        else {}
+    ),
     "ALT_CLUSTERS": {
         "provisioning": {"timeout": 6 * 3600, "retry": 6 * 3600 + 60, "max_attempts": 1, "workers": 2}
     },
