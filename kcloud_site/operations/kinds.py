@@ -108,3 +108,8 @@ def get(key: str) -> Kind:
         return _KINDS[key]
     except KeyError:
         raise KeyError(f"unknown operation kind {key}; known: {', '.join(sorted(_KINDS))}") from None
+
+
+def known() -> list[str]:
+    """Every kind the product knows, sorted."""
+    return sorted(_KINDS)

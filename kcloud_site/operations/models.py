@@ -68,6 +68,7 @@ class Operation(models.Model):
             models.Index(fields=["subject_type", "subject_id", "-id"], name="operation_subject"),
             models.Index(fields=["kind", "state", "-id"], name="operation_kind"),
             models.Index(fields=["tenant", "-id"], name="operation_tenant"),
+            models.Index(fields=["tenant", "state"], name="operation_tenant_state"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from kcloud_site.audit import trail
 from kcloud_site.audit.models import AuditEvent
-from kcloud_site.operations import kinds, log_pages, services
+from kcloud_site.operations import kinds, log_pages, selectors, services
 from kcloud_site.operations import progress as progressing
 from kcloud_site.operations.errors import OperationNotResumable
 from kcloud_site.operations.forms import AuditFilter, CancelForm, OperationFilter
@@ -37,9 +37,10 @@ def operation_list(request: ConsoleRequest) -> HttpResponse:
     chosen = form.cleaned_data if form.is_valid() else {}
     permissions.check_anywhere(request.user, "operation.view")
     mine = permissions.visible(Operation.objects.all(), request.user, "operation.view")
-    page = Paginator(_ordered(_filtered(mine, chosen)), ROWS_A_PAGE).get_page(request.GET.get("page"))
+    listed = selectors.AtWorkFirst(_filtered(mine, chosen))
+    page = selectors.OperationPaginator(listed, ROWS_A_PAGE).get_page(request.GET.get("page"))
     for operation in page:
-        operation.title = progressing.title_of(operation.kind)  # type: ignore[attr-defined]
+        operation.title = progressing.title_of(operation.kind)
     context = {
         "form": form,
         "page": page,
@@ -49,8 +50,9 @@ def operation_list(request: ConsoleRequest) -> HttpResponse:
     }
     if request.htmx:
         return render(request, "operations/list.html#rows", context)
-    context["summary"] = _summary(mine)
-    context["kinds"] = _known_kinds(mine)
+    context["summary"] = selectors.counts_by_state(mine)
+    context["most"] = selectors.MOST
+    context["kinds"] = _known_kinds()
     return render(request, "operations/list.html", context)
 
 
@@ -64,20 +66,8 @@ def _filtered(found: QuerySet[Operation], chosen: dict[str, Any]) -> QuerySet[Op
     return found
 
 
-def _ordered(found: QuerySet[Operation]) -> QuerySet[Operation]:
-    at_work = Case(When(state__in=ACTIVE, then=Value(0)), default=Value(1), output_field=IntegerField())
-    return found.defer("inputs").order_by(at_work, "-id")
-
-
-def _summary(mine: QuerySet[Operation]) -> list[tuple[str, int]]:
-    counts = dict(mine.order_by().values_list("state").annotate(Count("id")))
-    order = (State.FAILED, State.RUNNING, State.PENDING, State.CANCELLED, State.SUCCEEDED)
-    return [(state.value, counts.get(state, 0)) for state in order]
-
-
-def _known_kinds(mine: QuerySet[Operation]) -> list[tuple[str, Any]]:
-    keys = mine.order_by().values_list("kind", flat=True).distinct()
-    return sorted(((key, str(progressing.title_of(key))) for key in keys), key=lambda kind: kind[1])
+def _known_kinds() -> list[tuple[str, Any]]:
+    return sorted(((key, str(progressing.title_of(key))) for key in kinds.known()), key=lambda kind: kind[1])
 
 
 @require_safe
