@@ -57,6 +57,10 @@ ALIASES = {
     "unreachable": Status("down", css="is-bad", icon="circle-x", word=_("Unreachable")),
     # nodes
     "not-ready": Status("down", css="is-bad", icon="circle-x", word=_("Not ready")),
+    # environments
+    "creating": Status("running", css="is-run", icon="loader-circle", word=_("Creating"), turns=True),
+    "frozen": Status("paused", css="is-off", icon="circle-pause", word=_("Frozen")),
+    "removing": Status("deleting", css="is-off", icon="trash", word=_("Removing")),
     # release bundles
     "verified": Status("healthy", css="is-ok", icon="circle-check", word=_("Verified")),
     "refused": Status("failed", css="is-bad", icon="circle-x", word=_("Refused")),
