@@ -52,5 +52,7 @@ class OperationViewSet(viewsets.ReadOnlyModelViewSet[Operation]):
     serializer_class = OperationSerializer
 
     def get_queryset(self) -> QuerySet[Operation]:
+        if self.action == "list":
+            permissions.check_anywhere(self.request.user, "operation.view")
         mine = permissions.visible(Operation.objects.all(), self.request.user, "operation.view")
         return mine.prefetch_related("steps__targets").order_by("-id")

@@ -1,0 +1,93 @@
+"""The table of who may open what: one row an address of the console and the API. A new address needs a row here.
+
+`tenants("operation", "operation.view")` means: the address is about one tenant's thing; whoever is outside that tenant
+gets 404, a member whose role lacks the right gets 403, everybody else gets in. `platform()` is for whoever has
+"platform.view" to look and "platform.operate" to change; others get 403. Which role has which right is on the page of
+roles (kcloud_site/tenants/roles.py); the matrix combines both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """`kind`: anybody, signed_in, anywhere (the right in some tenant), tenant, platform. `thing`: whose it is."""
+
+    kind: str
+    read: str = ""
+    change: str = ""
+    thing: str = ""
+
+
+def anybody() -> Row:
+    return Row("anybody")
+
+
+def signed_in() -> Row:
+    return Row("signed_in")
+
+
+def anywhere(read: str, change: str = "") -> Row:
+    return Row("anywhere", read, change or read)
+
+
+def tenants(thing: str, read: str, change: str = "") -> Row:
+    return Row("tenant", read, change or read, thing)
+
+
+def platform(read: str = "platform.view", change: str = "platform.operate") -> Row:
+    return Row("platform", read, change)
+
+
+CONSOLE: dict[str, Row] = {
+    "overview": signed_in(),
+    "search": platform(),
+    "login": anybody(),
+    "language": anybody(),
+    "logout": signed_in(),
+    "preferences": signed_in(),
+    "appearance": signed_in(),
+    "password_change": signed_in(),
+    "operations:list": anywhere("operation.view"),
+    "operations:detail": tenants("operation", "operation.view"),
+    "operations:panel": tenants("operation", "operation.view"),
+    "operations:log": tenants("operation", "operation.view"),
+    "operations:cancel": tenants("operation", "operation.control"),
+    "operations:resume": tenants("operation", "operation.control"),
+    "operations:audit": anywhere("audit.view"),
+}
+
+# Areas of the platform: every address whose name begins so.
+PLATFORM_AREAS: tuple[str, ...] = (
+    "clusters:host",
+    "clusters:region",
+    "clusters:credential",
+    "clusters:bundle",
+    "clusters:list",
+    "clusters:import",
+    "clusters:plan",
+    "clusters:preflight",
+    "clusters:deploy",
+    "clusters:reset",
+    "clusters:detail",
+    "clusters:node",
+    "clusters:compare",
+    "clusters:kubeconfig",
+)
+
+API: dict[str, Row] = {
+    "api-cluster-list": platform(),
+    "api-cluster-detail": platform(),
+    "api-cluster-nodes": platform(),
+    "api-operation-list": anywhere("operation.view"),
+    "api-operation-detail": tenants("operation", "operation.view"),
+}
+
+
+def row_of(name: str, table: dict[str, Row]) -> Row | None:
+    """The row of an address by its name; None when nobody wrote one."""
+    if name in table:
+        return table[name]
+    return platform() if name.startswith(PLATFORM_AREAS) else None

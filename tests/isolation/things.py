@@ -1,0 +1,24 @@
+"""One of each thing that an address can be about, all of the tenant under test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kcloud_site.operations.models import Operation, State
+
+# Values of parameters where nothing belongs to a tenant: names that nothing has, so that only rights are asked.
+OWN: dict[str, Any] = {"name": "nothing", "node": "nothing", "pk": 999_999}
+
+
+def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
+    """Parameters of each thing's addresses, by the name that expectations call it by."""
+    operation = Operation.objects.create(
+        kind="clusters.deploy",
+        subject_type="clusters.environment",
+        subject_id="1",
+        subject_name="retail-dev",
+        requested_by_name="operator",
+        state=State.FAILED,
+        tenant=tenant,
+    )
+    return {"operation": {"pk": operation.pk}}
