@@ -23,3 +23,19 @@ class LastOwner(TenantError):
 
 class TenantClosed(TenantError):
     """Nothing can be made in a closed tenant."""
+
+
+class AlreadyInvited(TenantError):
+    """An invitation to the address is open."""
+
+
+class InvitationGone(TenantError):
+    """No open invitation has the token: unknown, expired, revoked, used, or of a closed tenant. Which, is not said."""
+
+
+class GrantRefused(TenantError):
+    """An exception that cannot be made; `field` says which of its parts is at fault."""
+
+
+class MailNotSent(TenantError):
+    """The mail server did not take a mail."""

@@ -70,6 +70,8 @@ class Invitation(models.Model):
     invited_by = models.CharField(max_length=150)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
+    # When the mail server took the mail with the present link; empty: the inviter was shown the link instead.
+    mailed_at = models.DateTimeField(null=True)
     accepted_at = models.DateTimeField(null=True)
     accepted_by = models.CharField(max_length=150, blank=True)
     revoked_at = models.DateTimeField(null=True)

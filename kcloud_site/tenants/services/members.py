@@ -11,6 +11,7 @@ from kcloud_site.audit import trail
 from kcloud_site.tenants.errors import AlreadyMember, LastOwner
 from kcloud_site.tenants.models import Membership, Tenant, User
 from kcloud_site.tenants.roles import Owner
+from kcloud_site.tenants.services.grants import end_grants_of
 from kcloud_site.tenants.services.tenants import refuse_closed
 
 
@@ -71,6 +72,7 @@ def remove_member(*, member: Membership, by: Any, reason: str = "") -> None:
     if before == Owner.key:
         _refuse_last_owner(member)
     tenant, subject = member.tenant, _subject(member)
+    end_grants_of(tenant=tenant, user=member.user, by=by, reason=reason)
     member.delete()
     _forget_roles(member.user)
     trail.record(

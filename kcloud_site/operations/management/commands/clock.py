@@ -14,6 +14,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         due.ensure_due(name="operations.prune", job="kcloud_site.operations.jobs.prune", every=86_400)
+        due.ensure_due(name="tenants.end_grants", job="kcloud_site.tenants.jobs.end_grants", every=60)
         clock = Clock()
 
         def stop(_number: int, _frame: object) -> None:
