@@ -9,6 +9,10 @@ KCLOUD_QUEUE_URL      empty: the database carries wake-ups; redis://… : Redis 
 KCLOUD_HOSTS          host names the portal answers to, comma separated
 KCLOUD_HTTPS          true behind TLS: secure cookies and HSTS
 KCLOUD_BUNDLES        directory of release bundles
+
+Mail (invitations; without a server mails are kept as files in KCLOUD_HOME/mail and the inviter is shown the link):
+KCLOUD_MAIL_URL       smtp://name:password@host:25, smtp+tls://… or smtp+ssl://…
+KCLOUD_MAIL_FROM      the sender's address (default: kcloud@localhost)
 """
 
 from pathlib import Path
@@ -117,6 +121,14 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"
+
+MAIL_URL = env.str("KCLOUD_MAIL_URL", default="")
+if MAIL_URL:
+    vars().update(env.email_url_config(MAIL_URL))
+else:
+    EMAIL_BACKEND, EMAIL_FILE_PATH = "django.core.mail.backends.filebased.EmailBackend", str(HOME / "mail")
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("KCLOUD_MAIL_FROM", default="kcloud@localhost")
 GUARDIAN_MONKEY_PATCH_USER = False
 ANONYMOUS_USER_NAME = None
 

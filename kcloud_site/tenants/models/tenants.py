@@ -15,7 +15,7 @@ ROLE_CHOICES = [(role.key, role.title) for role in TENANT_ROLES]
 
 # A part of namespace names: "<tenant>-<environment>" must stay a label of RFC 1123 with at most 63 characters.
 NAME = RegexValidator(
-    r"^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$",
+    r"^[a-z]([-a-z0-9]{0,28}[a-z0-9])?\Z",
     _("Use 1 to 30 small letters, digits and hyphens; begin with a letter, end with a letter or digit."),
 )
 
