@@ -1,6 +1,7 @@
 """Mail servers, environments to grant exceptions on, and links of invitations."""
 
 import re
+import socket
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -17,7 +18,7 @@ class Letterbox(Message):
     def handle_message(self, message):
         self.mails.append(message)
 
-    async def handle_RCPT(self, server, session, envelope, address, options):
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
         if self.refuses:
             return self.refuses
         envelope.rcpt_tos.append(address)
@@ -28,10 +29,13 @@ class Letterbox(Message):
 def letterbox(settings):
     """A real SMTP server on a free port, which the portal sends its mails to."""
     box = Letterbox()
-    server = Controller(box, hostname="127.0.0.1", port=0)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = Controller(box, hostname="127.0.0.1", port=port)
     server.start()
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.server.sockets[0].getsockname()[1]
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
     settings.MAIL_URL = "smtp://127.0.0.1"
     yield box
     server.stop()

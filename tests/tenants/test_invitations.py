@@ -1,6 +1,5 @@
 """People are asked by mail to join: a link that works once, for a week, and of which only a hash is kept."""
 
-import threading
 from datetime import timedelta
 
 import pytest
@@ -224,30 +223,3 @@ def test_what_is_over_is_neither_sent_again_nor_revoked(invite, operator, how):
         invitations.resend_invitation(invitation=sent.invitation, by=operator, address=address)
     with pytest.raises(InvitationGone):
         invitations.revoke_invitation(invitation=sent.invitation, by=operator)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_two_who_use_one_link_at_once_one_joins(invite, django_user_model):
-    token = token_in(invite())
-    people = [django_user_model.objects.create_user(f"racer{number}") for number in range(4)]
-    start, ends = threading.Barrier(len(people)), []
-
-    def accept(user):
-        from django.db import connection
-
-        start.wait()
-        try:
-            invitations.accept_invitation(token=token, user=user)
-            ends.append("joined")
-        except InvitationGone:
-            ends.append("gone")
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=accept, args=[user]) for user in people]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(ends) == ["gone", "gone", "gone", "joined"]
-    assert Membership.objects.count() == 1

@@ -1,10 +1,13 @@
-"""Two owners who leave, or step down, at the same moment: one stays. Real processes on a real database."""
+"""What two do at the same moment: of two owners who go one stays, one link lets one person in.
+
+Real processes on a real database.
+"""
 
 import pytest
 
-from kcloud_site.tenants.errors import LastOwner
+from kcloud_site.tenants.errors import InvitationGone, LastOwner
 from kcloud_site.tenants.models import Membership, User
-from kcloud_site.tenants.services import members, tenants
+from kcloud_site.tenants.services import invitations, members, tenants
 from tests.operations.conftest import postgres_template, real_database, sqlite_template  # noqa: F401
 from tests.operations.test_races import all_at_once
 
@@ -37,3 +40,22 @@ def test_of_two_owners_who_go_at_once_one_stays(real_database, ways):  # noqa: F
         works = [lambda way=way, name=name: way(name) for way, name in zip(ways, names, strict=True)]
         assert all_at_once(works) == [0, 0]
         assert Membership.objects.filter(tenant=tenant, role="owner").count() == 1
+
+
+def accept(token, user):
+    try:
+        invitations.accept_invitation(token=token, user=user)
+    except InvitationGone:
+        return
+
+
+def test_of_those_who_use_one_link_at_once_one_joins(real_database):  # noqa: F811
+    for number in range(ROUNDS):
+        tenant = tenants.create_tenant(name=f"t{number}", title="T", by=None)
+        sent = invitations.invite_person(
+            tenant=tenant, email="n@example.com", role="owner", by=None, address=lambda token: token
+        )
+        people = [User.objects.create_user(f"racer{number}-{one}") for one in range(3)]
+        works = [lambda token=sent.link, user=user: accept(token, user) for user in people]
+        assert all_at_once(works) == [0, 0, 0]
+        assert Membership.objects.filter(tenant=tenant).count() == 1

@@ -1,4 +1,6 @@
-"""Asking people by mail to join a tenant. Errors: AlreadyInvited, AlreadyMember, InvitationGone, NameTaken, TenantClosed.
+"""Asking people by mail to join a tenant.
+
+Errors: AlreadyInvited, AlreadyMember, InvitationGone, NameTaken, TenantClosed.
 
 The mail's address holds a token that opens the invitation once, for a week; the database keeps its hash only. A mail
 that cannot be sent loses nothing: the invitation stays, and `Sent.link` is what the inviter may hand over.
@@ -122,7 +124,9 @@ def hash_of(token: str) -> str:
 @transaction.atomic
 def _write(*, tenant: Tenant, email: str, role: str, token: str, by: Any) -> Invitation:
     refuse_closed(tenant)
-    member = Membership.objects.filter(tenant=tenant, user__email__iexact=email).select_related("user").first()
+    member = (
+        Membership.objects.filter(tenant=tenant, user__email__iexact=email).select_related("user").first()
+    )
     if member is not None:
         raise AlreadyMember(
             _("%(user)s has this address and is a member already. Change the role in the list of members.")
@@ -171,7 +175,9 @@ def _mail(invitation: Invitation, link: str, by: Any) -> Sent:
     except MailNotSent as error:
         return Sent(invitation, link, str(error))
     if not mail.is_delivered():
-        return Sent(invitation, link, _("No mail server is set, so the mail was only kept as a file of the portal."))
+        return Sent(
+            invitation, link, _("No mail server is set, so the mail was only kept as a file of the portal.")
+        )
     invitation.mailed_at = timezone.now()
     Invitation.objects.filter(pk=invitation.pk).update(mailed_at=invitation.mailed_at)
     return Sent(invitation, link)
