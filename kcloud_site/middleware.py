@@ -17,15 +17,29 @@ from django.utils.translation import gettext as _
 
 from kcloud_site.operations.errors import SubjectBusy
 from kcloud_site.requests import ConsoleRequest
+from kcloud_site.sign_in.selectors import must_add_second_factor
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
 # Where somebody with a one-time password may still go.
 _BEFORE_NEW_PASSWORD = ("password_change", "logout", "language", "login")
+# Where an operator who needs a second factor may still go: to set one up.
+_BEFORE_SECOND_FACTOR = (
+    *_BEFORE_NEW_PASSWORD,
+    "appearance",
+    "mfa_index",
+    "mfa_activate_totp",
+    "mfa_add_webauthn",
+    "account_reauthenticate",
+)
 
 
 class PreferencesMiddleware:
-    """The reader's own language and time zone; a one-time password is replaced before anything else is done."""
+    """The reader's own language and time zone.
+
+    Before anything else is done a one-time password is replaced, and an operator sets up the second factor that the
+    portal asks for (KCLOUD_OPERATOR_MFA).
+    """
 
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response
@@ -39,8 +53,10 @@ class PreferencesMiddleware:
             translation.activate(user.language)
             request.LANGUAGE_CODE = translation.get_language()
         _activate_zone(user.time_zone)
-        if user.must_change_password and not _is_open(request.path_info):
+        if user.must_change_password and not _is_open(request.path_info, _BEFORE_NEW_PASSWORD):
             return redirect("password_change")
+        if must_add_second_factor(user) and not _is_open(request.path_info, _BEFORE_SECOND_FACTOR):
+            return redirect("mfa_index")
         return self.get_response(request)
 
 
@@ -85,8 +101,8 @@ def _activate_zone(name: str) -> None:
         timezone.activate(zone)
 
 
-def _is_open(path: str) -> bool:
-    return path in {reverse(name) for name in _BEFORE_NEW_PASSWORD}
+def _is_open(path: str, names: tuple[str, ...]) -> bool:
+    return path in {reverse(name) for name in names}
 
 
 def _leads_to_sign_in(response: HttpResponse) -> bool:

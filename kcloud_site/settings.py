@@ -9,10 +9,20 @@ KCLOUD_QUEUE_URL      empty: the database carries wake-ups; redis://… : Redis 
 KCLOUD_HOSTS          host names the portal answers to, comma separated
 KCLOUD_HTTPS          true behind TLS: secure cookies and HSTS
 KCLOUD_BUNDLES        directory of release bundles
+KCLOUD_PROXIES        how many proxies of ours stand before the portal: whose X-Forwarded-For tells the client's address
 
-Mail (invitations; without a server mails are kept as files in KCLOUD_HOME/mail and the inviter is shown the link):
+Mail (invitations, new passwords; without a server mails are kept as files in KCLOUD_HOME/mail, the inviter is shown
+the link, and nobody can ask for a new password by mail):
 KCLOUD_MAIL_URL       smtp://name:password@host:25, smtp+tls://… or smtp+ssl://…
 KCLOUD_MAIL_FROM      the sender's address (default: kcloud@localhost)
+
+Sign-in (docs/sign-in.md):
+KCLOUD_OIDC_ISSUER    the OpenID provider people may sign in with: https://login.example.com/realms/main
+KCLOUD_OIDC_CLIENT_ID, KCLOUD_OIDC_CLIENT_SECRET   what the provider knows this portal by
+KCLOUD_OIDC_NAME      what the button says (default: the company account)
+KCLOUD_OIDC_LINK_BY_EMAIL   true: an identity whose address the provider has verified opens the account with that
+                      address (default: false)
+KCLOUD_OPERATOR_MFA   true: a platform operator without a second factor can do nothing but set one up (default: false)
 """
 
 from pathlib import Path
@@ -50,10 +60,17 @@ INSTALLED_APPS = [
     "csp",
     "django_q",
     "guardian",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.mfa",
+    "allauth.usersessions",
     "kcloud_site.apps.SiteConfig",
     "kcloud_site.audit",
     "kcloud_site.tenants",
     "kcloud_site.operations",
+    "kcloud_site.sign_in",
     "clusters",
     "apps",
     "scaling",
@@ -71,6 +88,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "kcloud_site.middleware.PreferencesMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "kcloud_site.middleware.ConsoleHeadersMiddleware",
@@ -110,17 +128,64 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "tenants.User"
 AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"
+
+# Sign-in is django-allauth's; kcloud_site/sign_in/ has its pages and what it does at each step.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("KCLOUD_PROXIES", default=0)
+ACCOUNT_ADAPTER = "kcloud_site.sign_in.hooks.AccountHooks"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_ENABLED = False
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_SESSION_COOKIE_AGE = 8 * 3600  # "Keep me signed in for 8 hours"
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+# Wrong passwords and codes are counted in the database, for all processes (kcloud_site/sign_in/services.py).
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None, "reauthenticate": None}
+
+OPERATOR_MFA = env.bool("KCLOUD_OPERATOR_MFA", default=False)
+MFA_ADAPTER = "kcloud_site.sign_in.hooks.SecondFactorHooks"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_TOTP_ISSUER = "KCloud"
+# Without TLS browsers offer passkeys on localhost only, and the key's own hash of the host name is checked anyway.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
+
+OIDC_ISSUER = env.str("KCLOUD_OIDC_ISSUER", default="")
+OIDC_NAME = env.str("KCLOUD_OIDC_NAME", default="")
+SOCIALACCOUNT_ADAPTER = "kcloud_site.sign_in.hooks.CompanyHooks"
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = env.bool("KCLOUD_OIDC_LINK_BY_EMAIL", default=False)
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+# A link starts it: a form's answer may not lead to the provider's host (form-action in the policy below).
+SOCIALACCOUNT_LOGIN_ON_GET = True
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "company",
+                "name": OIDC_NAME or "OpenID Connect",
+                "client_id": env.str("KCLOUD_OIDC_CLIENT_ID", default=""),
+                "secret": env.str("KCLOUD_OIDC_CLIENT_SECRET", default=""),
+                "settings": {"server_url": OIDC_ISSUER},
+            }
+        ]
+        if OIDC_ISSUER
+        else [],
+    }
+}
 
 MAIL_URL = env.str("KCLOUD_MAIL_URL", default="")
 if MAIL_URL:

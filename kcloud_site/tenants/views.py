@@ -1,66 +1,21 @@
-"""Pages about the person at the screen: signing in and out, preferences, a new password."""
+"""Pages about the person at the screen: preferences."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import views as auth
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.urls import reverse, reverse_lazy
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from kcloud_site.tenants.forms import (
-    AppearanceForm,
-    LanguageForm,
-    NewPasswordForm,
-    PreferencesForm,
-    SignInForm,
-)
+from kcloud_site.tenants.forms import AppearanceForm, LanguageForm, PreferencesForm
 from kcloud_site.tenants.models import User
-
-REMEMBERED_FOR = 8 * 3600
-
-
-class RefusedForms:
-    """A form that is not right is answered 422, a right one 303."""
-
-    def form_invalid(self, form: Any) -> HttpResponse:
-        return self.render_to_response(self.get_context_data(form=form), status=422)  # type: ignore[attr-defined]
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        response = super().form_valid(form)  # type: ignore[misc]
-        response.status_code = 303
-        return response
-
-
-class SignIn(RefusedForms, auth.LoginView):
-    template_name = "tenants/sign_in.html"
-    authentication_form = SignInForm
-    redirect_authenticated_user = True
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        response = super().form_valid(form)
-        self.request.session.set_expiry(REMEMBERED_FOR if form.cleaned_data["remember"] else 0)
-        return response
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs, returns=self.get_redirect_url())
-
-
-class ChangePassword(RefusedForms, auth.PasswordChangeView):
-    template_name = "tenants/change_password.html"
-    form_class = NewPasswordForm
-    success_url = reverse_lazy("overview")
-
-    def form_valid(self, form: NewPasswordForm) -> HttpResponse:
-        messages.success(self.request, _("Password changed. Other sessions of yours are signed out."))
-        return super().form_valid(form)
 
 
 @login_required

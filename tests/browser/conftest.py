@@ -149,7 +149,8 @@ _STRUCTURE = """() => {
   if (document.querySelectorAll('h1').length !== 1) found.push('not one h1');
   for (const node of document.querySelectorAll('nav:not([aria-label]), table:not(:has(caption, th[scope]))'))
     say('not named', node);
-  if (document.querySelector('[style], style, script:not([src])')) found.push('inline style or script');
+  if (document.querySelector('[style], style, script:not([src]):not([type="application/json"])'))
+    found.push('inline style or script');
   for (const node of document.querySelectorAll('use')) {
     const id = node.getAttribute('href').split('#')[1];
     if (node.getBoundingClientRect().width === 0 && node.checkVisibility()) found.push('no icon ' + id);

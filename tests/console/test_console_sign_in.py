@@ -73,9 +73,9 @@ def test_a_one_time_password_opens_nothing_but_choosing_a_new_one(client, one_ti
 def test_choosing_a_new_password_opens_the_console(client, one_time):
     client.force_login(one_time)
     data = {
-        "old_password": PASSWORD,
-        "new_password1": "another-long-one",
-        "new_password2": "another-long-one",
+        "oldpassword": PASSWORD,
+        "password1": "another-long-one",
+        "password2": "another-long-one",
     }
     assert client.post(reverse("password_change"), data).status_code == 303
     assert client.get("/").status_code == 200
@@ -83,7 +83,7 @@ def test_choosing_a_new_password_opens_the_console(client, one_time):
 
 def test_a_new_password_that_is_too_short_is_refused_and_the_old_one_stays(client, one_time):
     client.force_login(one_time)
-    data = {"old_password": PASSWORD, "new_password1": "short", "new_password2": "short"}
+    data = {"oldpassword": PASSWORD, "password1": "short", "password2": "short"}
     assert client.post(reverse("password_change"), data).status_code == 422
     one_time.refresh_from_db()
     assert one_time.must_change_password

@@ -14,9 +14,21 @@ pytestmark = pytest.mark.django_db
 # Not of the console: they carry their own rules and tests.
 ELSEWHERE = ("admin/", "api/")
 # Open to anybody; open to whoever has signed in. All others: platform operators.
-ANYBODY = {"login", "language"}
-SIGNED_IN = {"overview", "preferences", "appearance", "password_change", "logout"}
-SAMPLES = {"int": "1", "slug": "x", "str": "x", "path": "x", "uuid": "0" * 32}
+ANYBODY = {
+    *("login", "account_login", "language", "account_inactive", "mfa_login_webauthn"),
+    *("company_sign_in", "openid_connect_callback"),
+    *("account_reset_password", "account_reset_password_done", "account_reset_password_from_key"),
+}
+SIGNED_IN = {
+    *("overview", "preferences", "appearance", "password_change", "account_change_password"),
+    *("logout", "account_logout", "mfa_authenticate"),
+    *("account_reauthenticate", "mfa_reauthenticate", "mfa_reauthenticate_webauthn"),
+    *("mfa_index", "mfa_activate_totp", "mfa_deactivate_totp"),
+    *("mfa_add_webauthn", "mfa_edit_webauthn", "mfa_remove_webauthn"),
+    *("mfa_view_recovery_codes", "mfa_generate_recovery_codes", "mfa_download_recovery_codes"),
+    *("usersessions_list", "end_session", "end_other_sessions"),
+}
+SAMPLES = {"int": "1", "slug": "x", "str": "x", "path": "x", "uuid": "0" * 32, "base36": "1"}
 
 
 def routes(resolver=None, prefix="", space=""):

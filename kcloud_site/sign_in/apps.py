@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class SignInConfig(AppConfig):
+    name = "kcloud_site.sign_in"
+    label = "sign_in"
+    verbose_name = _("Sign-in")
+
+    def ready(self) -> None:
+        from kcloud_site.sign_in import admin_door, receivers
+
+        receivers.connect()
+        admin_door.close()
