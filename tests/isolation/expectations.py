@@ -41,15 +41,29 @@ def platform(read: str = "platform.view", change: str = "platform.operate") -> R
     return Row("platform", read, change)
 
 
+# What anybody meets at the door, and what whoever has signed in does with their own account.
+DOOR = (
+    *("login", "account_login", "account_inactive", "mfa_login_webauthn"),
+    *("company_sign_in", "openid_connect_callback"),
+    *("account_reset_password", "account_reset_password_done", "account_reset_password_from_key"),
+)
+OWN_ACCOUNT = (
+    *("logout", "account_logout", "password_change", "account_change_password"),
+    *("mfa_authenticate", "account_reauthenticate", "mfa_reauthenticate", "mfa_reauthenticate_webauthn"),
+    *("mfa_index", "mfa_activate_totp", "mfa_deactivate_totp"),
+    *("mfa_add_webauthn", "mfa_edit_webauthn", "mfa_remove_webauthn"),
+    *("mfa_view_recovery_codes", "mfa_generate_recovery_codes", "mfa_download_recovery_codes"),
+    *("usersessions_list", "end_session", "end_other_sessions"),
+)
+
 CONSOLE: dict[str, Row] = {
+    **{name: anybody() for name in DOOR},
+    **{name: signed_in() for name in OWN_ACCOUNT},
     "overview": signed_in(),
     "search": platform(),
-    "login": anybody(),
     "language": anybody(),
-    "logout": signed_in(),
     "preferences": signed_in(),
     "appearance": signed_in(),
-    "password_change": signed_in(),
     "operations:list": anywhere("operation.view"),
     "operations:detail": tenants("operation", "operation.view"),
     "operations:panel": tenants("operation", "operation.view"),

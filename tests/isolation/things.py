@@ -7,7 +7,14 @@ from typing import Any
 from kcloud_site.operations.models import Operation, State
 
 # Values of parameters where nothing belongs to a tenant: names that nothing has, so that only rights are asked.
-OWN: dict[str, Any] = {"name": "nothing", "node": "nothing", "pk": 999_999}
+OWN: dict[str, Any] = {
+    "name": "nothing",
+    "node": "nothing",
+    "pk": 999_999,
+    "provider_id": "nothing",
+    "uidb36": "nobody",
+    "key": "0-0",
+}
 
 
 def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
