@@ -77,11 +77,11 @@ format: .venv/.synced ## let the formatters have their way
 	$(VENV)/ruff check --fix-only .
 	$(VENV)/ruff format .
 
-test-fast: .venv/.synced ## everything but lab, browser and PostgreSQL
+test-fast: .venv/.synced ## everything but lab and browser, on SQLite
 	$(PYTEST) -n 2 -m "not lab and not browser and not postgres"
 
-test-postgres: .venv/.synced ## operations, leases, clock and audit on PostgreSQL
-	$(PYTEST) -n 2 -m "postgres and not lab and not browser"
+test-postgres: .venv/.synced ## the same on a PostgreSQL of its own
+	$(VENV)/python -m tests.postgres $(PYTEST) -n 2 -m "not lab and not browser and not sqlite"
 
 test-browser: .venv/.synced ## pages in Chromium
 	$(PYTEST) -m "browser and not lab"

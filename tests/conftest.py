@@ -15,6 +15,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 import pytest
 
+# Real databases for tests of several processes; here, so that there is one template of each in a run.
+pytest_plugins = ["tests.databases"]
+
 
 @pytest.fixture(autouse=True)
 def _plain_static_files(settings):

@@ -88,7 +88,7 @@ def preflight_verdict(cluster: Cluster) -> PreflightVerdict:
         return PreflightVerdict("never", revision.number)
     if newest.inputs.get("revision") != revision.number:
         return PreflightVerdict("stale", revision.number, operation=newest)
-    hosts = tuple(newest.inputs.get("masters", ())) + tuple(newest.inputs.get("workers", {}))
+    hosts = tuple(newest.inputs.get("hosts", ()))
     checks = _checks(revision, newest)
     state = _state(newest, checks, stale=_hosts_differ(cluster, spec, newest))
     return PreflightVerdict(state, revision.number, checks, newest, hosts)

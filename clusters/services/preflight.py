@@ -45,6 +45,8 @@ def start_preflight(*, cluster: Cluster, by: Any) -> Operation:
         by=by,
         inputs={
             "revision": revision.number,
+            # A list, for the database need not keep the order of a mapping.
+            "hosts": [*spec.masters, *placement.workers],
             "masters": list(spec.masters),
             "workers": placement.workers,
             "missing": placement.missing,
@@ -54,7 +56,7 @@ def start_preflight(*, cluster: Cluster, by: Any) -> Operation:
 
 def steps(operation: Operation) -> list[StepDefinition]:
     """The line of a preflight: the bundle, then every host at once, then what concerns all of them."""
-    hosts = [*operation.inputs["masters"], *operation.inputs["workers"]]
+    hosts = operation.inputs["hosts"]
     return [
         StepDefinition("bundle", _("Verify the release bundle"), preflight_run.check_bundle),
         StepDefinition("hosts", _("Check the hosts"), preflight_run.check_hosts, targets=hosts),

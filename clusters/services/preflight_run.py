@@ -80,7 +80,8 @@ def check_hosts(context: StepContext) -> None:
 def check_plan(context: StepContext) -> None:
     """What concerns several hosts, other clusters, or the plan as such; forgets rows of earlier runs."""
     revision, spec = _plan(context)
-    masters, workers = list(context.inputs["masters"]), list(context.inputs["workers"])
+    masters = list(context.inputs["masters"])
+    workers = [name for name in context.inputs["hosts"] if name in context.inputs["workers"]]
     known = _remembered(context, revision)
     for finding in _identities(revision.cluster, known):
         write(context, revision, finding.host, [finding])
@@ -240,7 +241,7 @@ def _identities(cluster: Cluster, known: dict[str, dict[str, Any]]) -> list[Find
 
 
 def _hosts_finding(context: StepContext, cluster: Cluster, spec: PlanSpec) -> Finding:
-    names = [*context.inputs["masters"], *context.inputs["workers"]]
+    names = context.inputs["hosts"]
     rows = {host.name: host for host in Host.objects.filter(name__in=names)}
     elsewhere = plans.planned_elsewhere(cluster)
     return hosts_finding(

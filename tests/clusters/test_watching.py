@@ -18,9 +18,6 @@ from kcloud_site.operations.models import Lease
 from tests.clusters.fake_kubernetes import with_nodes
 from tests.clusters.kube_objects import make_cluster, raw_node
 from tests.operations import processes
-from tests.operations.conftest import postgres_template, real_database, sqlite_template
-
-__all__ = ["postgres_template", "real_database", "sqlite_template"]
 
 # Threads write side by side: that needs a database several connections share, as the product has it.
 pytestmark = pytest.mark.usefixtures("real_database")

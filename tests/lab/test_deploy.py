@@ -38,8 +38,8 @@ from clusters.services import (
 from kcloud_site.operations import runner
 from kcloud_site.operations import services as operations
 from kcloud_site.operations.models import LogLine, Operation, State, Step, StepTarget
+from tests.databases import using
 from tests.operations import processes
-from tests.operations.conftest import using
 
 pytestmark = pytest.mark.lab
 

@@ -1,6 +1,7 @@
 """Programs of a step: they die with the worker, are stopped on request, and the next worker clears what is left."""
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from kcloud_site.operations import children, estimate, launcher, processes
 from tests.operations import processes as real
 
-OURS, THEIRS = "0" * 32, "f" * 32
+# Other runs of these tests on this machine have other names.
+OURS, THEIRS = secrets.token_hex(16), secrets.token_hex(16)
+PORTALS = {"ours": OURS, "theirs": THEIRS}
 CONTEXT = SimpleNamespace(portal=OURS, operation=SimpleNamespace(pk=4711), fencing=3)
 # Says its own number and that of a child of its own, then both sleep.
 FAMILY = "sleep 1000 & echo $$ $! > {path}; wait"
@@ -147,6 +150,8 @@ def stray():
     started = []
 
     def start(**marks):
+        if "portal" in marks:
+            marks["portal"] = PORTALS.get(marks["portal"], marks["portal"])
         environment = {
             **os.environ,
             **{f"KCLOUD_{name.upper()}": str(value) for name, value in marks.items()},
@@ -162,7 +167,7 @@ def stray():
 
 
 def test_what_an_earlier_worker_left_is_ended(stray):
-    left = [stray(portal=OURS, operation=4711, fencing=number) for number in (1, 2)]
+    left = [stray(portal="ours", operation=4711, fencing=number) for number in (1, 2)]
     assert children.end_survivors(4711, portal=OURS, before=3) == 2
     assert [process.wait() for process in left] == [-signal.SIGKILL] * 2
 
@@ -170,13 +175,13 @@ def test_what_an_earlier_worker_left_is_ended(stray):
 @pytest.mark.parametrize(
     "marks",
     [
-        {"portal": OURS, "operation": 4711, "fencing": 3},
-        {"portal": OURS, "operation": 4711, "fencing": 4},
-        {"portal": OURS, "operation": 471, "fencing": 1},
-        {"portal": OURS, "operation": 4711},
-        {"portal": OURS, "operation": 4711, "fencing": "x"},
-        {"portal": OURS, "fencing": 1},
-        {"portal": THEIRS, "operation": 4711, "fencing": 1},
+        {"portal": "ours", "operation": 4711, "fencing": 3},
+        {"portal": "ours", "operation": 4711, "fencing": 4},
+        {"portal": "ours", "operation": 471, "fencing": 1},
+        {"portal": "ours", "operation": 4711},
+        {"portal": "ours", "operation": 4711, "fencing": "x"},
+        {"portal": "ours", "fencing": 1},
+        {"portal": "theirs", "operation": 4711, "fencing": 1},
         {"portal": "", "operation": 4711, "fencing": 1},
         {"operation": 4711, "fencing": 1},
         {},
@@ -191,7 +196,7 @@ def test_what_is_ours_now_or_not_of_this_operation_or_portal_is_left_alone(stray
 
 
 def test_two_portals_with_the_same_operation_end_only_their_own(stray):
-    ours, theirs = (stray(portal=name, operation=4711, fencing=1) for name in (OURS, THEIRS))
+    ours, theirs = (stray(portal=name, operation=4711, fencing=1) for name in PORTALS)
     assert children.end_survivors(4711, portal=OURS, before=2) == 1
     assert ours.wait() == -signal.SIGKILL
     assert theirs.poll() is None

@@ -1,6 +1,7 @@
 """A portal knows its own processes from those of another portal on the same machine."""
 
 import os
+import secrets
 import signal
 import subprocess
 
@@ -61,7 +62,10 @@ def test_a_run_ends_what_its_own_portal_left_and_not_what_another_did(left_behin
         operation = services.request_operation(
             kind="test.portal", subject=Subject("clusters.cluster", "1", "east"), by=None, inputs={}
         )
-        ours, theirs = left_behind(portal.identity(), operation.pk), left_behind("f" * 32, operation.pk)
+        ours, theirs = (
+            left_behind(portal.identity(), operation.pk),
+            left_behind(secrets.token_hex(16), operation.pk),
+        )
         runner.run(operation.pk)
     assert Operation.objects.get(pk=operation.pk).state == State.SUCCEEDED
     assert ours.wait() == -signal.SIGKILL

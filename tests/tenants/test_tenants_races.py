@@ -8,7 +8,6 @@ import pytest
 from kcloud_site.tenants.errors import InvitationGone, LastOwner
 from kcloud_site.tenants.models import Membership, User
 from kcloud_site.tenants.services import invitations, members, tenants
-from tests.operations.conftest import postgres_template, real_database, sqlite_template  # noqa: F401
 from tests.operations.test_races import all_at_once
 
 ROUNDS = 8
@@ -31,7 +30,7 @@ def step_down(username):
 
 
 @pytest.mark.parametrize("ways", [(leave, leave), (leave, step_down), (step_down, step_down)])
-def test_of_two_owners_who_go_at_once_one_stays(real_database, ways):  # noqa: F811
+def test_of_two_owners_who_go_at_once_one_stays(real_database, ways):
     for number in range(ROUNDS):
         tenant = tenants.create_tenant(name=f"t{number}", title="T", by=None)
         names = [f"a{number}", f"b{number}"]
@@ -49,7 +48,7 @@ def accept(token, user):
         return
 
 
-def test_of_those_who_use_one_link_at_once_one_joins(real_database):  # noqa: F811
+def test_of_those_who_use_one_link_at_once_one_joins(real_database):
     for number in range(ROUNDS):
         tenant = tenants.create_tenant(name=f"t{number}", title="T", by=None)
         sent = invitations.invite_person(

@@ -199,7 +199,7 @@ def test_a_failure_in_the_middle_of_writing_leaves_nothing(operator, nothing_is_
     def fail(**_options):
         raise RuntimeError("the disk is full")
 
-    monkeypatch.setattr(imports.audit, "record", fail)
+    monkeypatch.setattr(imports.trail, "record", fail)
     with api(raw_node("w1")) as server, pytest.raises(RuntimeError):
         take(operator, written(server.url))
 

@@ -1,7 +1,9 @@
 """A real database, seen by several processes at once: a file of SQLite, or PostgreSQL.
 
-Tests that use `real_database` run on both. The test's own process uses it too, so the ORM answers what workers wrote;
-workers are forked (`processes.py`), killed with SIGKILL, and never share a connection with the test.
+Tests that use `real_database` run on both: those on SQLite in the first run of the suite, those on PostgreSQL in the
+second, when all the others are on PostgreSQL as well (`make test-fast`, `make test-postgres`). The test's own process
+uses it too, so the ORM answers what workers wrote; workers are forked (tests/operations/processes.py), killed with
+SIGKILL, and never share a connection with the test.
 """
 
 import os
@@ -61,7 +63,12 @@ def postgres_template(django_db_setup, django_db_blocker):
         yield server, name
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(
+    params=[
+        pytest.param("sqlite", marks=pytest.mark.sqlite),
+        pytest.param("postgres", marks=pytest.mark.postgres),
+    ]
+)
 def real_database(request, tmp_path, django_db_blocker):
     """The database of this test alone; answers "sqlite" or "postgres"."""
     if request.param == "sqlite":
