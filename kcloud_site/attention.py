@@ -11,10 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from clusters.models import Bundle, Cluster, Host, Node, Region
 from kcloud_site import status
+from kcloud_site.audit import verification
 from kcloud_site.audit.models import AuditEvent
 from kcloud_site.operations import progress
 from kcloud_site.operations.models import ACTIVE, Operation, State
@@ -74,6 +76,10 @@ class Item:
     argument: Any
     action: str
 
+    @property
+    def address(self) -> str:
+        return reverse(self.view, args=[] if self.argument is None else [self.argument])
+
 
 @dataclass(frozen=True)
 class Overview:
@@ -127,15 +133,34 @@ def overview() -> Overview:
         at_work=_titled(
             Operation.objects.filter(state__in=ACTIVE).defer("inputs").order_by("-id")[:MOST_ITEMS]
         ),
-        changes=list(AuditEvent.objects.order_by("-id")[:6]),
+        changes=list(AuditEvent.objects.order_by("-at", "-id")[:6]),
     )
 
 
 def _items() -> list[Item]:
     """Worst first, then the oldest."""
-    items = [*_failed_operations(), *_unwell_clusters(), *_lost_hosts()]
+    items = [*_broken_trail(), *_failed_operations(), *_unwell_clusters(), *_lost_hosts()]
     items.sort(key=lambda item: (status.rank(item.state), item.since is None, item.since))
     return items[: 2 * MOST_ITEMS]
+
+
+def _broken_trail() -> list[Item]:
+    """The audit trail, when its chain was found broken."""
+    chain = verification.state()
+    if chain.broken_at is None:
+        return []
+    return [
+        Item(
+            state="failed",
+            title=_("The audit trail is broken"),
+            detail=_("event %(id)s") % {"id": chain.broken_id} if chain.broken_id else "",
+            why=_("Somebody wrote to the database past the portal. Compare with a backup."),
+            since=chain.broken_at,
+            view="operations:audit",
+            argument=None,
+            action=_("See cause"),
+        )
+    ]
 
 
 def _failed_operations() -> list[Item]:

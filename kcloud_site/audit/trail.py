@@ -13,11 +13,13 @@ from django.db import models, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from kcloud_site.audit import chain
+from kcloud_site.audit import chain, verification
 from kcloud_site.audit.models import AuditEvent, ChainHead
+from kcloud_site.audit.verification import Verdict
+
+__all__ = ["Actor", "Subject", "Verdict", "record", "verify"]
 
 SYSTEM = "system"
-_HEAD = 1
 
 
 @dataclass(frozen=True)
@@ -100,40 +102,12 @@ def record(
 
 def _take_turn() -> ChainHead:
     """The row of the chain's end, locked until commit: the count raised."""
-    if not ChainHead.objects.filter(pk=_HEAD).update(events=F("events") + 1):
-        ChainHead.objects.bulk_create([ChainHead(pk=_HEAD)], ignore_conflicts=True)
-        ChainHead.objects.filter(pk=_HEAD).update(events=F("events") + 1)
-    return ChainHead.objects.get(pk=_HEAD)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What `verify` found: `events` read, and when broken the id of the first bad event (0: missing) and why."""
-
-    events: int
-    broken_id: int | None = None
-    why: str = ""
-
-    @property
-    def intact(self) -> bool:
-        return self.broken_id is None
+    if not ChainHead.objects.filter(pk=verification.HEAD).update(events=F("events") + 1):
+        ChainHead.objects.bulk_create([ChainHead(pk=verification.HEAD)], ignore_conflicts=True)
+        ChainHead.objects.filter(pk=verification.HEAD).update(events=F("events") + 1)
+    return ChainHead.objects.get(pk=verification.HEAD)
 
 
 def verify() -> Verdict:
-    """Read the whole chain and stop at the first event that does not fit."""
-    # The head is read first: events that arrive while we read are then simply further along the chain.
-    head = ChainHead.objects.filter(pk=_HEAD).first()
-    previous, count, seen_head = chain.FIRST, 0, head is None or not head.hash
-    for event in AuditEvent.objects.order_by("id").iterator(chunk_size=500):
-        count += 1
-        if event.previous_hash != previous:
-            return Verdict(count, event.pk, "the event before it was removed, inserted or exchanged")
-        if chain.seal({name: getattr(event, name) for name in chain.FIELDS}) != event.hash:
-            return Verdict(count, event.pk, "its content is not what was sealed")
-        previous = event.hash
-        seen_head = seen_head or (head is not None and event.hash == head.hash)
-    if head is not None and (count < head.events or not seen_head):
-        return Verdict(
-            count, 0, f"events are missing at the end: {head.events} were written, {count} are left"
-        )
-    return Verdict(count)
+    """Read the whole chain and stop at the first event that does not fit. Long trails: see `verification.go_on`."""
+    return verification.read_all()

@@ -5,9 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
+from kcloud_site.audit.models import AuditEvent
+from kcloud_site.operations.audit_pages import Wanted
 from kcloud_site.operations.models import State
+from kcloud_site.tenants.models import Tenant
+
+_MOMENT = "%Y-%m-%dT%H:%M:%S"
 
 
 class OperationFilter(forms.Form):
@@ -20,13 +28,72 @@ class OperationFilter(forms.Form):
     q = forms.CharField(label=_("Name contains"), required=False, max_length=100)
 
 
+class MomentField(forms.DateTimeField):
+    """Date and time in the reader's zone, by the browser's own control. A link may carry an offset."""
+
+    widget = forms.DateTimeInput(format=_MOMENT, attrs={"type": "datetime-local", "step": "1"})
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """The control shows local times only."""
+        try:
+            moment = parse_datetime(str(data))
+        except ValueError:
+            return data
+        return timezone.localtime(moment).strftime(_MOMENT) if moment and moment.tzinfo else data
+
+
 class AuditFilter(forms.Form):
-    """Filter of the trail: who, which action, which object, which operation."""
+    """Filter of the trail: who, through what, which action, which object, whose, when, by which operation."""
 
     actor = forms.CharField(label=_("Who"), required=False, max_length=150)
+    kind = forms.ChoiceField(
+        label=_("Acting as"), required=False, choices=[("", _("Anybody")), *AuditEvent.ActorKind.choices]
+    )
+    via = forms.CharField(label=_("Token or rule"), required=False, max_length=100)
     action = forms.CharField(label=_("Action"), required=False, max_length=60)
-    object = forms.CharField(label=_("Object"), required=False, max_length=200)
-    operation = forms.IntegerField(label=_("Operation"), required=False, min_value=1)
+    type = forms.CharField(label=_("Type of object"), required=False, max_length=60)
+    name = forms.CharField(label=_("Name of object"), required=False, max_length=200)
+    id = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
+    tenant = forms.CharField(label=_("Tenant"), required=False, max_length=30)
+    operation = forms.CharField(label=_("Operation"), required=False, max_length=20)
+    since = MomentField(label=_("From"), required=False)
+    until = MomentField(label=_("Before"), required=False)
+
+    def __init__(self, *args: Any, tenants: QuerySet[Tenant], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._tenants = tenants
+
+    def clean_tenant(self) -> Tenant | None:
+        name: str = self.cleaned_data["tenant"]
+        if not name:
+            return None
+        tenant = self._tenants.filter(name=name).first()
+        if tenant is None:
+            raise forms.ValidationError(
+                _("You have no tenant of this name. Type its short name, like retail.")
+            )
+        return tenant
+
+    def clean_operation(self) -> int | None:
+        number: str = self.cleaned_data["operation"].removeprefix("op-")
+        if not number:
+            return None
+        if not (number.isascii() and number.isdigit() and len(number) < 19):
+            raise forms.ValidationError(_("This is no operation. Type its number, like 12 or op-12."))
+        return int(number)
+
+    def clean(self) -> dict[str, Any]:
+        chosen: dict[str, Any] = super().clean() or self.cleaned_data
+        since, until = chosen.get("since"), chosen.get("until")
+        if since and until and since >= until:
+            self.add_error("until", _("This is not after the time it starts from. Give a later time."))
+        return chosen
+
+    def wanted(self) -> Wanted:
+        """What was chosen. The form must be valid."""
+        chosen = dict(self.cleaned_data)
+        tenant = chosen.pop("tenant")
+        return Wanted(tenant_id=tenant.pk if tenant else None, **chosen)
 
 
 class CancelForm(forms.Form):

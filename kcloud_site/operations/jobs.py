@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from kcloud_site.audit import verification
 from kcloud_site.operations import due, runner, services
 
 _log = logging.getLogger(__name__)
@@ -28,3 +29,8 @@ def run_due(name: str, job: str, arguments: dict[str, Any]) -> None:
 def prune() -> None:
     """Daily: details of old operations that succeeded."""
     services.prune()
+
+
+def check_audit_trail() -> None:
+    """Every few minutes: read the chain on, a bounded number of events."""
+    verification.go_on()

@@ -2,16 +2,19 @@
 
 from django.urls import path
 
-from kcloud_site.operations import views
+from kcloud_site.operations.views import audit, operations
 
 app_name = "operations"
 
 urlpatterns = [
-    path("operations/", views.operation_list, name="list"),
-    path("operations/<int:pk>/", views.detail, name="detail"),
-    path("operations/<int:pk>/panel/", views.panel, name="panel"),
-    path("operations/<int:pk>/log/", views.log, name="log"),
-    path("operations/<int:pk>/cancel/", views.cancel, name="cancel"),
-    path("operations/<int:pk>/resume/", views.resume, name="resume"),
-    path("audit/", views.audit, name="audit"),
+    path("operations/", operations.operation_list, name="list"),
+    path("operations/<int:pk>/", operations.detail, name="detail"),
+    path("operations/<int:pk>/panel/", operations.panel, name="panel"),
+    path("operations/<int:pk>/log/", operations.log, name="log"),
+    path("operations/<int:pk>/cancel/", operations.cancel, name="cancel"),
+    path("operations/<int:pk>/resume/", operations.resume, name="resume"),
+    path("audit/", audit.events, name="audit"),
+    path("audit/check/", audit.check, name="audit_check"),
+    path("audit/export/", audit.export, name="audit_export"),
+    path("audit/about/<str:label>/<str:identity>/", audit.panel, name="audit_panel"),
 ]

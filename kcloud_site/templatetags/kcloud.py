@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django import forms, template
+from django.apps import apps
 from django.core.paginator import Page
 from django.forms.boundfield import BoundField
 from django.templatetags.static import static
@@ -22,6 +23,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import pgettext
 
 from kcloud_site import formatting, status
+from kcloud_site.tenants import permissions
 
 register = template.Library()
 
@@ -220,3 +222,55 @@ def _plain(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+# ---- the audit trail -----------------------------------------------------------------------------------------------
+
+
+@register.filter
+def noun(label: str) -> str:
+    """What a type of object is called ("clusters.cluster": Cluster); types of long ago keep their label."""
+    try:
+        return str(apps.get_model(label)._meta.verbose_name)
+    except (LookupError, ValueError):
+        return label
+
+
+@register.simple_tag
+def filter_input(field: BoundField) -> SafeString:
+    """A text field of a filter form, named by its placeholder."""
+    attrs: dict[str, Any] = {
+        "class": "form-control w-auto",
+        "aria-label": field.label,
+        "placeholder": field.label,
+    }
+    return field.as_widget(attrs={**attrs, **({"aria-invalid": "true"} if field.errors else {})})
+
+
+@register.simple_tag(takes_context=True)
+def other_events(context: template.Context, **place: Any) -> SafeString:
+    """Another page of the same events: the filter stays."""
+    query = {
+        key: value for key, value in context["request"].GET.items() if key not in ("older", "newer") and value
+    }
+    return format_html("?{}", urlencode({**query, **place}))
+
+
+@register.inclusion_tag("components/audit_panel.html", takes_context=True)
+def audit_panel(context: template.Context, thing: Any, broke_at: datetime | None = None) -> dict[str, Any]:
+    """ "What changed here" for the page of a thing; with `broke_at`, what changed before that. Loaded by htmx; nothing
+    for readers without the right."""
+    user = context["request"].user
+    if thing is None or not permissions.may(user, "audit.view", thing):
+        return {"address": ""}
+    label, identity = thing._meta.label_lower, str(thing.pk)
+    # An operation's changes are those of what it works on.
+    query = {"type": getattr(thing, "subject_type", label), "id": getattr(thing, "subject_id", identity)}
+    before = {"before": broke_at.isoformat()} if broke_at else {}
+    until = {"until": broke_at.isoformat()} if broke_at else {}
+    address = reverse("operations:audit_panel", args=[label, identity])
+    return {
+        "address": f"{address}?{urlencode(before)}".rstrip("?"),
+        "all": f"{reverse('operations:audit')}?{urlencode({**query, **until})}",
+        "broke_at": broke_at,
+    }

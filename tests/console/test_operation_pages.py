@@ -77,7 +77,9 @@ def test_no_question_is_left_when_the_operation_has_ended_and_all_is_told(client
     html = client.get(f"/operations/{operation.pk}/?after=1", **HTMX).content.decode()
     assert numbers(html) == [2, 3]
     assert "hx-get" not in html
-    assert "hx-get" not in page_of(client, operation)
+    page = page_of(client, operation)
+    # The panel of changes is asked for once.
+    assert page.count("hx-get") == page.count('hx-get="/audit/about/') == 1
 
 
 def test_an_ended_operation_is_asked_on_until_the_last_line_is_told(client):

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from kcloud_site.audit import verification
 from kcloud_site.operations import due
 from kcloud_site.operations.clock import Clock
 
@@ -15,6 +16,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         due.ensure_due(name="operations.prune", job="kcloud_site.operations.jobs.prune", every=86_400)
         due.ensure_due(name="tenants.end_grants", job="kcloud_site.tenants.jobs.end_grants", every=60)
+        due.ensure_due(
+            name="audit.check",
+            job="kcloud_site.operations.jobs.check_audit_trail",
+            every=verification.EVERY,
+        )
         clock = Clock()
 
         def stop(_number: int, _frame: object) -> None:

@@ -1,4 +1,4 @@
-"""Pages of operations and the audit trail. Each shows and translates; services act."""
+"""Pages of operations. Each shows and translates; services act."""
 
 from __future__ import annotations
 
@@ -7,26 +7,23 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from kcloud_site.audit import trail
-from kcloud_site.audit.models import AuditEvent
 from kcloud_site.operations import kinds, log_pages, selectors, services
 from kcloud_site.operations import progress as progressing
 from kcloud_site.operations.errors import OperationNotResumable
-from kcloud_site.operations.forms import AuditFilter, CancelForm, OperationFilter
+from kcloud_site.operations.forms import CancelForm, OperationFilter
 from kcloud_site.operations.models import ACTIVE, LogLine, Operation, State
+from kcloud_site.operations.views.addresses import whole_number
 from kcloud_site.requests import ConsoleRequest
 from kcloud_site.tenants import permissions
 
 ROWS_A_PAGE = 25
-AUDIT_ROWS_A_PAGE = 50
 
 
 @require_safe
@@ -46,7 +43,7 @@ def operation_list(request: ConsoleRequest) -> HttpResponse:
         "page": page,
         "now": timezone.now(),
         "is_live": any(operation.is_active for operation in page),
-        "delay": log_pages.delay(_integer(request, "idle") or 3),
+        "delay": log_pages.delay(whole_number(request, "idle") or 3),
     }
     if request.htmx:
         return render(request, "operations/list.html#rows", context)
@@ -78,7 +75,7 @@ def detail(request: ConsoleRequest, pk: int) -> HttpResponse:
     ?line= shows that line, ?before= the lines before one, ?after= those after; ?host= and ?step= filter.
     """
     operation = _operation(request, pk)
-    after = _integer(request, "after")
+    after = whole_number(request, "after")
     if request.htmx and after is not None:
         return _next_lines(request, operation, after)
     context = _page_context(request, operation)
@@ -95,18 +92,18 @@ def _operation(request: ConsoleRequest, pk: int, right: str = "operation.view") 
 
 def _first_lines(request: ConsoleRequest, operation: Operation, after: int | None) -> log_pages.Shown:
     wanted = _log_filter(request)
-    line = _integer(request, "line")
+    line = whole_number(request, "line")
     if line:
         return log_pages.around(operation, wanted, line)
     if after is not None:
         return log_pages.following(operation, wanted, after)
-    return log_pages.last(operation, wanted, before=_integer(request, "before") or 0)
+    return log_pages.last(operation, wanted, before=whole_number(request, "before") or 0)
 
 
 def _next_lines(request: ConsoleRequest, operation: Operation, after: int) -> HttpResponse:
     """The lines after `after` and the next question; no question when the operation has ended and all is told."""
     shown = log_pages.following(operation, _log_filter(request), after)
-    idle = 0 if shown.lines else (_integer(request, "idle") or 0) + 1
+    idle = 0 if shown.lines else (whole_number(request, "idle") or 0) + 1
     context = _log_context(request, operation, shown)
     context["operation"] = operation
     context["follow_delay"] = 0 if shown.later else log_pages.delay(idle)
@@ -120,7 +117,7 @@ def _log_context(request: ConsoleRequest, operation: Operation, shown: log_pages
     return {
         "shown": shown,
         "wanted": wanted,
-        "marked": _integer(request, "line"),
+        "marked": whole_number(request, "line"),
         "longest": log_pages.LONGEST_SHOWN,
         "retry_after": log_pages.RETRY_AFTER,
         "follow_delay": 1,
@@ -133,7 +130,7 @@ def _log_context(request: ConsoleRequest, operation: Operation, shown: log_pages
 def _page_context(request: ConsoleRequest, operation: Operation) -> dict[str, Any]:
     now = timezone.now()
     progress = progressing.progress(operation, now)
-    hosts_page = _integer(request, "hosts") or 1
+    hosts_page = whole_number(request, "hosts") or 1
     return {
         "operation": operation,
         "title": progressing.title_of(operation.kind),
@@ -158,7 +155,7 @@ def panel(request: ConsoleRequest, pk: int) -> HttpResponse:
     operation = _operation(request, pk)
     context = _page_context(request, operation)
     changed = request.GET.get("seen", "") != context["progress"].digest
-    idle = 0 if changed else (_integer(request, "idle") or 0) + 1
+    idle = 0 if changed else (whole_number(request, "idle") or 0) + 1
     context.update(
         changed=changed,
         panel_idle=idle,
@@ -231,45 +228,5 @@ def _see_operation(pk: int) -> HttpResponse:
     return response
 
 
-@require_safe
-@login_required
-def audit(request: ConsoleRequest) -> HttpResponse:
-    """Who changed what, newest first. ?check=1 reads the whole chain and says whether it is intact."""
-    form = AuditFilter(request.GET)
-    chosen = form.cleaned_data if form.is_valid() else {}
-    permissions.check_anywhere(request.user, "audit.view")
-    mine = permissions.visible(AuditEvent.objects.all(), request.user, "audit.view")
-    page = Paginator(_audited(mine, chosen), AUDIT_ROWS_A_PAGE).get_page(request.GET.get("page"))
-    may_check = permissions.may(request.user, "audit.view")
-    verdict = trail.verify() if may_check and "check" in request.GET else None
-    context = {
-        "form": form,
-        "page": page,
-        "verdict": verdict,
-        "may_check": may_check,
-        "is_filtered": any(chosen.values()),
-    }
-    return render(request, "operations/audit.html", context)
-
-
-def _audited(mine: QuerySet[AuditEvent], chosen: dict[str, Any]) -> QuerySet[AuditEvent]:
-    found = mine.order_by("-id")
-    if chosen.get("actor"):
-        found = found.filter(actor=chosen["actor"])
-    if chosen.get("action"):
-        found = found.filter(action__startswith=chosen["action"])
-    if chosen.get("object"):
-        found = found.filter(Q(object_name__icontains=chosen["object"]) | Q(object_type=chosen["object"]))
-    if chosen.get("operation"):
-        found = found.filter(operation_id=chosen["operation"])
-    return found
-
-
 def _log_filter(request: ConsoleRequest) -> log_pages.Filter:
     return log_pages.Filter(host=request.GET.get("host", "")[:100], step=request.GET.get("step", "")[:60])
-
-
-def _integer(request: ConsoleRequest, name: str) -> int | None:
-    """A whole number from the address; None when absent or nonsense."""
-    text = request.GET.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
