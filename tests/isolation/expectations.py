@@ -71,6 +71,9 @@ CONSOLE: dict[str, Row] = {
     "operations:cancel": tenants("operation", "operation.control"),
     "operations:resume": tenants("operation", "operation.control"),
     "operations:audit": anywhere("audit.view"),
+    "operations:audit_export": anywhere("audit.view"),
+    "operations:audit_check": platform("platform.view", "platform.view"),
+    "operations:audit_panel": tenants("audited", "audit.view"),
 }
 
 # Areas of the platform: every address whose name begins so.

@@ -28,4 +28,7 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
         state=State.FAILED,
         tenant=tenant,
     )
-    return {"operation": {"pk": operation.pk}}
+    return {
+        "operation": {"pk": operation.pk},
+        "audited": {"label": "operations.operation", "identity": operation.pk},
+    }
