@@ -5,7 +5,7 @@ Raised by adapters and services, shown by views and operations. Nothing below th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from clusters.problems import Problem
 
@@ -170,3 +170,28 @@ class PlanLocked(ClusterError):
 
 class OverrideRefused(ClusterError):
     """A check's verdict cannot be accepted: it blocks, it passed, it is old, or no reason was given."""
+
+
+# --- quotas and requests ------------------------------------------------------------------------------
+
+
+class QuotaExceeded(ClusterError):
+    """A share does not fit into what the tenant has free: `lacking` is by how much, by resource (Resources.parts)."""
+
+    def __init__(
+        self, what: str, why: str = "", remedy: str = "", *, lacking: Mapping[str, int] | None = None
+    ) -> None:
+        super().__init__(what, why, remedy)
+        self.lacking = dict(lacking or {})
+
+
+class QuotaInUse(ClusterError):
+    """A total would be smaller than what is carved out of it; `why` names the sum."""
+
+
+class RequestDecided(ClusterError):
+    """Somebody was faster: the request is not open any more. `why` says who and what."""
+
+
+class RequestRefused(ClusterError):
+    """The person may not do this with the request (approve one's own), or it is not in the state for it."""

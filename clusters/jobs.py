@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from clusters.selectors.preflight import KIND as PREFLIGHT_KIND
-from clusters.services import deployment, deployment_steps, host_facts, host_imports, preflight
+from clusters.services import deployment, deployment_steps, host_facts, host_imports, preflight, quotas
 from kcloud_site.operations.kinds import Kind, StepContext, StepDefinition, register
 from kcloud_site.operations.models import Operation
 
@@ -16,6 +17,11 @@ def gather(context: StepContext) -> None:
 
 def gather_steps(operation: Operation) -> Iterable[StepDefinition]:
     yield StepDefinition(key="gather", title=_("Gather facts"), run=gather, targets=operation.inputs["hosts"])
+
+
+def end_loans() -> None:
+    """By the clock: borrowed quota returns."""
+    quotas.end_due_loans(timezone.now())
 
 
 register(Kind(key=host_facts.GATHER_KIND, title=_("Gather facts of a host"), steps=gather_steps))

@@ -1,7 +1,19 @@
-"""People, tenants, who belongs to which, and exceptions granted to one person."""
+"""People, tenants, who belongs to which, exceptions granted to one person, and what a tenant may use."""
 
 from kcloud_site.tenants.models.grants import Grant
 from kcloud_site.tenants.models.people import FailedSignIn, User
+from kcloud_site.tenants.models.quotas import Loan, Quota, ResourceColumns, UsageSample
 from kcloud_site.tenants.models.tenants import Invitation, Membership, Tenant
 
-__all__ = ["FailedSignIn", "Grant", "Invitation", "Membership", "Tenant", "User"]
+__all__ = [
+    "FailedSignIn",
+    "Grant",
+    "Invitation",
+    "Loan",
+    "Membership",
+    "Quota",
+    "ResourceColumns",
+    "Tenant",
+    "UsageSample",
+    "User",
+]

@@ -21,6 +21,7 @@ class Command(BaseCommand):
             job="kcloud_site.operations.jobs.check_audit_trail",
             every=verification.EVERY,
         )
+        due.ensure_due(name="quotas.loans", job="clusters.jobs.end_loans", every=15)
         clock = Clock()
 
         def stop(_number: int, _frame: object) -> None:
