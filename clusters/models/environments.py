@@ -7,7 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from clusters.models.infrastructure import Cluster
-from kcloud_site.tenants.models import Tenant
+from kcloud_site.tenants.models import ResourceColumns, Tenant
 
 # With a tenant's name (30 at most) and a hyphen it stays a label of RFC 1123.
 NAME = RegexValidator(
@@ -16,7 +16,7 @@ NAME = RegexValidator(
 )
 
 
-class Environment(models.Model):
+class Environment(ResourceColumns):
     """A tenant's share of a cluster (dev, test, prod …): the namespace "<tenant>-<name>" with its limits and walls.
 
     The row says what should be; clusters.manifests.environment makes objects of it, operations apply them, and
@@ -53,12 +53,6 @@ class Environment(models.Model):
     # A protected environment cannot be removed before somebody lifts the protection.
     protected = models.BooleanField(_("protected"), default=False)
     namespace = models.CharField(max_length=63)
-
-    cpu = models.BigIntegerField(_("processors, millicores"), default=0)
-    memory = models.BigIntegerField(_("memory, bytes"), default=0)
-    storage = models.BigIntegerField(_("storage, bytes"), default=0)
-    pods = models.BigIntegerField(_("pods"), default=0)
-    gpus = models.BigIntegerField(_("GPUs"), default=0)
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.CREATING)
     # Why it failed, {"what", "why", "remedy"}; empty otherwise.

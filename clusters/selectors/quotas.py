@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.apps import apps
 from django.db.models import QuerySet, Sum
 
+from clusters.models import Environment
 from kcloud_site.tenants.models import Loan, Quota, Tenant
 from kcloud_site.tenants.resources import PARTS, Resources
 
@@ -58,14 +58,10 @@ def standings(tenant_ids: Iterable[int]) -> dict[int, Standing]:
     }
 
 
-def carved_rows() -> QuerySet[Any]:
-    """The rows (`tenant`, ResourceColumns) whose sum is what a tenant has carved out: its environments, also those
+def carved_rows() -> QuerySet[Environment]:
+    """The rows whose sum is what a tenant has carved out: its environments, also those
     that are being made or removed, for what they hold is not free yet."""
-    try:
-        rows: QuerySet[Any] = apps.get_model("clusters", "Environment")._default_manager.all()
-    except LookupError:
-        rows = Loan.objects.none()
-    return rows
+    return Environment.objects.all()
 
 
 def _sums(rows: QuerySet[Any]) -> dict[int, Resources]:

@@ -1,11 +1,9 @@
 """Environments as the quota sees them: rows whose sum is what a tenant has carved out."""
 
 from django.db import transaction
-from django.utils import timezone
 
-from clusters.selectors import quotas as reading
+from clusters.models import Cluster, Environment
 from clusters.services import quotas
-from kcloud_site.tenants.models import Loan
 from kcloud_site.tenants.resources import Resources
 
 GIB = 1024**3
@@ -13,22 +11,25 @@ ROOM = Resources(cpu=8000, memory=16 * GIB, storage=100 * GIB, pods=50, gpus=1)
 SHARE = Resources(cpu=2000, memory=4 * GIB, storage=10 * GIB, pods=10)
 
 
-def rows():
-    """Stand-ins with the same columns."""
-    return Loan.objects.filter(ended_at__isnull=False, reason="environment")
+def cluster(name="east"):
+    """A cluster that serves."""
+    return Cluster.objects.get_or_create(name=name, defaults={"state": Cluster.State.READY})[0]
 
 
-def stand_in(monkeypatch):
-    monkeypatch.setattr(reading, "carved_rows", rows)
-
-
-def carve(tenant, share=SHARE):
-    """What making an environment does to the quota."""
+def carve(tenant, share=SHARE, name="", **fields):
+    """What making an environment does to the quota, without a cluster behind it."""
+    name = name or f"env{Environment.objects.count()}"
     with transaction.atomic():
         quotas.reserve(tenant=tenant, share=share)
-        now = timezone.now()
-        return Loan.objects.create(
-            tenant=tenant, **share.parts(), reason="environment", ends_at=now, ended_at=now
+        taken = Environment.objects.filter(tenant=tenant, name__startswith=name).count()
+        name = f"{name}x{taken}" if taken else name
+        return Environment.objects.create(
+            tenant=tenant,
+            cluster=cluster(),
+            name=name,
+            namespace=f"{tenant.name}-{name}",
+            **{"state": Environment.State.READY, **fields},
+            **share.parts(),
         )
 
 
@@ -39,5 +40,5 @@ def remove(environment):
 def resize(environment, share):
     with transaction.atomic():
         quotas.reserve(tenant=environment.tenant, share=share, instead_of=environment.resources)
-        type(environment).objects.filter(pk=environment.pk).update(**share.parts())
+        Environment.objects.filter(pk=environment.pk).update(**share.parts())
     environment.refresh_from_db()

@@ -14,14 +14,8 @@ from kcloud_site.tenants.errors import TenantClosed
 from kcloud_site.tenants.models import Loan, Quota, Tenant
 from kcloud_site.tenants.resources import Resources
 from kcloud_site.tenants.services import tenants
-from tests.clusters.carving import GIB, ROOM, SHARE, carve, remove, resize, stand_in
-from tests.operations.conftest import postgres_template, real_database, sqlite_template  # noqa: F401
+from tests.clusters.carving import GIB, ROOM, SHARE, carve, remove, resize
 from tests.operations.test_races import all_at_once, append
-
-
-@pytest.fixture(autouse=True)
-def environments(monkeypatch):
-    stand_in(monkeypatch)
 
 
 @pytest.fixture
@@ -94,7 +88,7 @@ def test_what_is_lent_can_be_carved_out_until_it_returns(given):
 def test_over_the_quota_nothing_more_is_carved_out_but_things_may_get_smaller(given):
     lend(given)
     environment = carve(given, ROOM + SHARE)
-    quotas.end_loan(loan=Loan.objects.filter(ended_at=None).get(), by=None)
+    quotas.end_loan(loan=Loan.objects.get(), by=None)
     with pytest.raises(QuotaExceeded):
         carve(given, Resources(cpu=1))
     resize(environment, ROOM + Resources(cpu=500))
@@ -195,7 +189,7 @@ def test_many_tenants_stand_in_as_many_queries_as_one(given, other_tenant, djang
     assert (found[other_tenant.pk].total, found[other_tenant.pk].limit) == (None, Resources())
 
 
-def test_of_environments_carved_at_the_same_time_only_those_that_fit_are_made(real_database, tmp_path):  # noqa: F811
+def test_of_environments_carved_at_the_same_time_only_those_that_fit_are_made(real_database, tmp_path):
     """Room for two, four come at once, in processes of their own."""
     tenant = tenants.create_tenant(name="retail", title="Retail", by=None)
     for number in range(6):
@@ -216,7 +210,7 @@ def test_of_environments_carved_at_the_same_time_only_those_that_fit_are_made(re
             remove(environment)
 
 
-def test_of_a_shrinking_total_and_a_carving_at_the_same_time_one_is_refused(real_database, tmp_path):  # noqa: F811
+def test_of_a_shrinking_total_and_a_carving_at_the_same_time_one_is_refused(real_database, tmp_path):
     tenant = tenants.create_tenant(name="retail", title="Retail", by=None)
     for number in range(6):
         quotas.set_total(tenant=tenant, total=SHARE, by=None)
