@@ -148,6 +148,7 @@ ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_ENABLED = False
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_REAUTHENTICATION_METHODS = ("password", "mfa")
 ACCOUNT_SESSION_COOKIE_AGE = 8 * 3600  # "Keep me signed in for 8 hours"
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 # Wrong passwords and codes are counted in the database, for all processes (kcloud_site/sign_in/services.py).

@@ -43,7 +43,7 @@ def _password_reset(request: HttpRequest, user: User, **kwargs: Any) -> None:
 
 
 def _made(request: HttpRequest, user: User, **kwargs: Any) -> None:
-    services.note(by=None, action="user.create", user=user, username=user.username, identity="company")
+    services.note(by=None, action="person.create", user=user, username=user.username, identity="company")
 
 
 def _linked(request: HttpRequest, sociallogin: Any, **kwargs: Any) -> None:

@@ -20,6 +20,7 @@ from django.db.models import Q, QuerySet
 from kcloud_site.audit import trail
 from kcloud_site.sign_in.errors import TooManyTries
 from kcloud_site.tenants.models import FailedSignIn, User
+from kcloud_site.tenants.services import people
 
 # So many wrong passwords for one name from one address, then a pause.
 TRIES = 5
@@ -83,7 +84,7 @@ def spend_code(*, authenticator: Authenticator, now: datetime) -> bool:
 
 
 @transaction.atomic
-def end_sessions(*, user: User, by: User | None, session: int | None = None, keep: str | None = None) -> int:
+def end_sessions(*, user: User, by: Any, session: int | None = None, keep: str | None = None) -> int:
     """Sign the person out: of one session (the id of its row), or of all but the one with the key `keep`.
 
     Answers how many ended; each of them is refused at its next request. Says so in the trail.
@@ -104,6 +105,34 @@ def password_replaced(*, user: User, action: str, keep: str | None = None) -> No
     """A new password was set: a one-time one is done with, other sessions end."""
     note(by=user, action=action)
     end_sessions(user=user, by=user, keep=keep)
+
+
+@transaction.atomic
+def give_one_time_password(*, user: User, by: Any, reason: str = "") -> str:
+    """A password that lets the person in once, to choose another: told once. Their sessions end."""
+    password = people.one_time_password()
+    user.set_password(password)
+    user.must_change_password = True
+    user.save(update_fields=["password", "must_change_password"])
+    trail.record(by=by, action="user.one_time_password", subject=user, reason=reason)
+    end_sessions(user=user, by=by)
+    return password
+
+
+@transaction.atomic
+def remove_second_factors(*, user: User, by: Any, reason: str = "") -> int:
+    """For whoever lost phone, keys and recovery codes: the password alone signs in again. Their sessions end.
+
+    Answers how many factors went; with none it changes nothing.
+    """
+    gone = Authenticator.objects.filter(user=user)
+    kinds = sorted(gone.values_list("type", flat=True))
+    if not kinds:
+        return 0
+    gone.delete()
+    trail.record(by=by, action="user.factor_remove", subject=user, before={"kinds": kinds}, reason=reason)
+    end_sessions(user=user, by=by)
+    return len(kinds)
 
 
 def _recent(name: str, address: str, now: datetime) -> QuerySet[FailedSignIn]:
