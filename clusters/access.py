@@ -2,7 +2,8 @@
 
 `ssh_for(host)` is how to reach a host (clusters.adapters.ssh checks its recorded key).
 `kubernetes_for(cluster)` keeps one client per cluster and process; it is made anew when the cluster's
-access or its addresses have changed. Raises ClusterUnreachable when the cluster has no access yet,
+access or its addresses have changed. `kubernetes_for(environment)` acts as the environment's own account, which may do
+nothing outside its namespace. Raises ClusterUnreachable when there is no access yet, or none any more;
 SecretUnreadable when the master key is another one.
 """
 
@@ -14,6 +15,7 @@ import threading
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from clusters.adapters.connections import own_networks
@@ -23,7 +25,7 @@ from clusters.errors import ClusterUnreachable
 from clusters.kubeconfigs import kubeconfig
 from clusters.kubeconfigs.addresses import Address, AddressRule
 from clusters.kubeconfigs.certificates_pem import certificate_end
-from clusters.models import Cluster, ClusterSecret, Credential, Host
+from clusters.models import Cluster, ClusterSecret, Credential, Environment, Host
 from kcloud_site.tenants import encryption
 
 ADMIN_KUBECONFIG = "admin.kubeconfig"
@@ -32,10 +34,13 @@ _clients: dict[tuple[int, str], tuple[str, KubernetesClient]] = {}
 _guard = threading.Lock()
 
 
-def kubernetes_for(cluster: Cluster, *, timeout: float = 10.0) -> KubernetesClient:
-    """The cluster's client, shared in this process; `timeout` bounds each answer in seconds. Do not close
-    it."""
-    return _shared((cluster.pk, str(timeout)), cluster, _secret(cluster), timeout)
+def kubernetes_for(place: Cluster | Environment, *, timeout: float = 10.0) -> KubernetesClient:
+    """The client of a cluster, or of an environment with its own account; shared in this process. `timeout` bounds
+    each answer in seconds. Do not close it."""
+    if isinstance(place, Environment):
+        key = (place.cluster_id, f"environment {place.pk} {timeout}")
+        return _shared(key, place.cluster, _secret(place.cluster), timeout, token=_token(place))
+    return _shared((place.pk, str(timeout)), place, _secret(place), timeout)
 
 
 def open_kubernetes(cluster: Cluster, *, timeout: float = 5.0) -> KubernetesClient:
@@ -122,13 +127,32 @@ def certificate_ends(cluster: Cluster) -> list[tuple[str, datetime]]:
     return sorted(found, key=lambda each: each[1])
 
 
-def _shared(key: tuple[int, str], cluster: Cluster, secret: bytes, timeout: float) -> KubernetesClient:
-    stamp = _stamp(cluster, secret)
+def token_identity(environment: Environment) -> str:
+    """What the token of an environment's account is sealed for."""
+    return f"clusters.Environment:{environment.pk}:token"
+
+
+def _token(environment: Environment) -> str:
+    ends = environment.token_ends_at
+    if not environment.sealed_token or ends is None or ends <= timezone.now():
+        raise ClusterUnreachable(
+            _("The portal has no valid access to environment %(name)s.") % {"name": environment.namespace},
+            _("Its account's token has ended.") if ends else _("Its account has no token yet."),
+            _("Wait until the environment is ready, or repair it: the portal then asks for a new one."),
+        )
+    sealed = bytes(environment.sealed_token)
+    return encryption.unseal(sealed, identity=token_identity(environment)).decode()
+
+
+def _shared(
+    key: tuple[int, str], cluster: Cluster, secret: bytes, timeout: float, *, token: str = ""
+) -> KubernetesClient:
+    stamp = _stamp(cluster, secret + token.encode())
     with _guard:
         kept = _clients.get(key)
         if kept and kept[0] == stamp:
             return kept[1]
-        client = _client(cluster, secret, timeout)
+        client = _client(cluster, secret, timeout, token)
         _clients[key] = (stamp, client)
     if kept:
         kept[1].close()
@@ -147,11 +171,13 @@ def _secret(cluster: Cluster) -> bytes:
     return bytes(sealed)
 
 
-def _client(cluster: Cluster, sealed: bytes, timeout: float) -> KubernetesClient:
+def _client(cluster: Cluster, sealed: bytes, timeout: float, token: str = "") -> KubernetesClient:
+    """With a token: the same cluster, signed in to by that alone."""
     identity = f"clusters.ClusterSecret:{cluster.pk}:{ADMIN_KUBECONFIG}"
     config = kubeconfig.parse(encryption.unseal(sealed, identity=identity))
     endpoints = [str(url) for url in cluster.endpoints] or [config.server]
-    return KubernetesClient(endpoints, sign_in_of(config), address_rule(cluster), timeout=timeout)
+    sign_in = SignIn(config.certificate_authority, token=token) if token else sign_in_of(config)
+    return KubernetesClient(endpoints, sign_in, address_rule(cluster), timeout=timeout)
 
 
 def _stamp(cluster: Cluster, sealed: bytes) -> str:

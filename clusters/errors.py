@@ -19,10 +19,11 @@ class ClusterError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        return " ".join(_sentence(part) for part in (self.what, self.why, self.remedy) if part)
+        return " ".join(sentence(part) for part in (self.what, self.why, self.remedy) if part)
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """The text with a full stop, unless it ends one already."""
     return text if text.endswith((".", "。", "!", "?")) else f"{text}."
 
 
@@ -151,6 +152,13 @@ class ValueRefused(ClusterError):
 
 class StillInUse(ClusterError):
     """What other things depend on cannot be deleted; `why` names them."""
+
+
+# --- environments -----------------------------------------------------------------------------------
+
+
+class EnvironmentRefused(ClusterError):
+    """The environment, its tenant or its cluster is not in a state in which this can be done."""
 
 
 # --- plans ------------------------------------------------------------------------------------------

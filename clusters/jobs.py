@@ -6,7 +6,18 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from clusters.selectors.preflight import KIND as PREFLIGHT_KIND
-from clusters.services import deployment, deployment_steps, host_facts, host_imports, preflight, quotas
+from clusters.services import (
+    deployment,
+    deployment_steps,
+    environment_ends,
+    environment_steps,
+    environment_watch,
+    environments,
+    host_facts,
+    host_imports,
+    preflight,
+    quotas,
+)
 from kcloud_site.operations.kinds import Kind, StepContext, StepDefinition, register
 from kcloud_site.operations.models import Operation
 
@@ -45,5 +56,28 @@ register(
         steps=deployment_steps.reset_steps,
         finished=deployment.cleared,
         confirm_cancel=True,
+    )
+)
+
+
+def look_after_environments(cluster_pk: int) -> None:
+    """Periodic work, one row a cluster (environments.keep_looking)."""
+    environment_watch.look_after(cluster_pk=cluster_pk)
+
+
+for key, title, steps in (
+    (environments.CREATE, _("Make environment"), environment_steps.create_steps),
+    (environments.RESIZE, _("Resize environment"), environment_steps.change_steps),
+    (environments.FREEZE, _("Freeze environment"), environment_steps.freeze_steps),
+    (environments.THAW, _("Thaw environment"), environment_steps.change_steps),
+    (environments.REPAIR, _("Repair environment"), environment_steps.create_steps),
+):
+    register(Kind(key=key, title=title, steps=steps, finished=environment_ends.changed))
+register(
+    Kind(
+        key=environments.REMOVE,
+        title=_("Remove environment"),
+        steps=environment_steps.remove_steps,
+        finished=environment_ends.removed,
     )
 )

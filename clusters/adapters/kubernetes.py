@@ -37,6 +37,7 @@ MANAGED_BY = {"app.kubernetes.io/managed-by": "kcloud"}
 MAX_ANSWER = 64 * 1024 * 1024
 MAX_EVENT = 4 * 1024 * 1024
 PAGE = 500
+_APPLY = "application/apply-patch+yaml"
 CONNECT_SECONDS = 3.0
 BUSY_TRIES = 3
 
@@ -122,10 +123,18 @@ class KubernetesClient:
         params = {"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"}
         return answers.as_object(self._call("PATCH", path, params, body), path)
 
-    def delete(self, path: str) -> None:
-        """Delete one object with everything it owns. Absent already is what was wanted."""
+    def create(self, path: str, obj: dict[str, Any]) -> dict[str, Any]:
+        """Create one object in the collection `path` (or ask a subresource, as for a token); answers what the server
+        keeps. ResourceConflict: one of that name is there already."""
+        body = msgspec.json.encode(obj)
+        return answers.as_object(self._call("POST", path, {"fieldManager": FIELD_MANAGER}, body), path)
+
+    def delete(self, path: str, uid: str = "") -> None:
+        """Delete one object with everything it owns; with `uid`, only that very one (else ResourceConflict). Absent
+        already is what was wanted."""
+        body = msgspec.json.encode({"preconditions": {"uid": uid}}) if uid else None
         try:
-            self._call("DELETE", path, {"propagationPolicy": "Background"})
+            self._call("DELETE", path, {"propagationPolicy": "Background"}, body)
         except ResourceNotFound:
             return
 
@@ -229,7 +238,7 @@ class KubernetesClient:
             raise ClusterUnreachable(_("The connection to the cluster is closed."))
         headers = {"Accept": "application/json, */*;q=0.5", "User-Agent": FIELD_MANAGER}
         if body is not None:
-            headers["Content-Type"] = "application/apply-patch+yaml"
+            headers["Content-Type"] = _APPLY if method == "PATCH" else "application/json"
         self._api.update_params_for_auth(headers, [], ["BearerToken"])
         return self._pools.request(
             method,

@@ -53,6 +53,8 @@ class Environment(ResourceColumns):
     # A protected environment cannot be removed before somebody lifts the protection.
     protected = models.BooleanField(_("protected"), default=False)
     namespace = models.CharField(max_length=63)
+    # The namespace's own identity on the cluster: another of the same name is somebody else's.
+    namespace_uid = models.CharField(max_length=64, blank=True)
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.CREATING)
     # Why it failed, {"what", "why", "remedy"}; empty otherwise.

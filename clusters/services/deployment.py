@@ -88,6 +88,7 @@ def reset_cluster(
             _("Type %(name)s to confirm.") % {"name": cluster.name},
         )
     _refuse_unless(cluster, Cluster.State.READY, Cluster.State.FAILED)
+    _refuse_with_environments(cluster)
     with transaction.atomic():
         hosts = sorted(cluster.memberships.values_list("host__name", flat=True), key=natural)
         operation = operations.request_operation(
@@ -172,6 +173,16 @@ def _refuse_unless(cluster: Cluster, *states: str) -> None:
             % {"name": cluster.name, "state": cluster.get_state_display()},
             _("There is nothing on its hosts."),
             _("Deploy it first."),
+        )
+
+
+def _refuse_with_environments(cluster: Cluster) -> None:
+    names = list(cluster.environments.order_by("namespace").values_list("namespace", flat=True)[:10])
+    if names:
+        raise DeploymentRefused(
+            _("%(name)s holds environments of tenants.") % {"name": cluster.name},
+            ", ".join(names),
+            _("Remove them first; then reset the cluster."),
         )
 
 

@@ -17,6 +17,13 @@ def control_plane():
 
 
 @pytest.fixture(scope="session")
+def controlled_plane(control_plane):
+    """The same with its controllers: quotas are counted, namespaces go."""
+    with real.controllers(real.binaries(), control_plane):
+        yield control_plane
+
+
+@pytest.fixture(scope="session")
 def sshd_of_session(tmp_path_factory):
     if why := sshd.missing():
         pytest.skip(why)

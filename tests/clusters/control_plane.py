@@ -12,6 +12,7 @@ from clusters.adapters.kubernetes import KubernetesClient, SignIn
 from clusters.bundle import locations
 from clusters.errors import ClusterUnreachable
 from clusters.kubeconfigs.addresses import AddressRule
+from clusters.kubeconfigs.kubeconfig import Kubeconfig, render
 from tests.clusters.kube_certificates import Authority
 
 VERSION = "1.34.4"
@@ -59,6 +60,31 @@ def running(folder):
         )
         wait_until_ready(plane, process, home / "kube-apiserver.log")
         yield plane
+
+
+@contextlib.contextmanager
+def controllers(folder, plane):
+    """The controller manager beside it: namespaces go, quotas are counted, accounts are made."""
+    with tempfile.TemporaryDirectory(prefix="controllers-") as home, contextlib.ExitStack() as stack:
+        config = Kubeconfig(
+            name="controllers",
+            server=plane.url,
+            certificate_authority=plane.sign_in.certificate_authority,
+            client_certificate=plane.sign_in.certificate,
+            client_key=plane.sign_in.key,
+        )
+        path = Path(home) / "kubeconfig"
+        path.touch(mode=0o600)
+        path.write_text(render(config))
+        command = [
+            str(folder / "kube-controller-manager"),
+            f"--kubeconfig={path}",
+            "--leader-elect=false",
+            "--secure-port=0",
+            "--controllers=namespace-controller,resourcequota-controller,serviceaccount-controller",
+        ]
+        stack.enter_context(program(Path(home), "kube-controller-manager", command))
+        yield
 
 
 def wait_until_ready(plane, process, log):

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from clusters.adapters.answers import as_object, path_of
-from clusters.errors import ClusterUnreachable, ResourceNotFound
+from clusters.errors import ClusterUnreachable, ResourceConflict, ResourceNotFound
 
 
 class FakeKubernetes:
     """`objects` by path, `raw` answers by path, `down` makes everything unreachable.
 
+    A namespace takes what is in it along when it goes.
     `events` is what the next watches give: ("ADDED", {...}) or an exception to raise; None ends a watch.
     """
 
@@ -27,6 +28,9 @@ class FakeKubernetes:
         self.watched_from: list[str] = []
         self.asked: builtins.list[str] = []
         self.closed = False
+        # When the next token ends; what keeps a deleted object from going, in words.
+        self.token_ends = "2036-01-01T00:00:00Z"
+        self.stuck = ""
 
     def get(self, path: str, **params: Any) -> dict[str, Any]:
         if path in self.raw:
@@ -44,7 +48,20 @@ class FakeKubernetes:
 
     def list(self, path: str, **params: Any) -> list[dict[str, Any]]:
         self._ask(path)
-        return [copy.deepcopy(each) for name, each in self.objects.items() if name.rsplit("/", 1)[0] == path]
+        label, _equals, value = str(params.get("labelSelector", "")).partition("=")
+        return [
+            copy.deepcopy(each)
+            for name, each in self.objects.items()
+            if self._is_in(name, path) and (not label or _labels(each).get(label) == value)
+        ]
+
+    @staticmethod
+    def _is_in(name: str, path: str) -> bool:
+        """Of the collection itself, or of the same kind in any namespace."""
+        folder = name.rsplit("/", 1)[0]
+        root, _slash, kind = path.rpartition("/")
+        everywhere = folder.startswith(f"{root}/namespaces/") and folder.rpartition("/")[2] == kind
+        return folder == path or ("/namespaces/" not in path and everywhere)
 
     def version(self) -> str:
         self._ask("/version")
@@ -56,12 +73,40 @@ class FakeKubernetes:
 
     def apply(self, obj: dict[str, Any], force: bool = True) -> dict[str, Any]:
         self._ask(path_of(obj))
-        self.objects[path_of(obj)] = copy.deepcopy(obj)
-        return copy.deepcopy(obj)
+        kept, before = copy.deepcopy(obj), self.objects.get(path_of(obj), {})
+        identity = before.get("metadata", {}).get("uid")
+        if identity:
+            kept["metadata"]["uid"] = identity
+        self.objects[path_of(obj)] = kept
+        return copy.deepcopy(kept)
 
-    def delete(self, path: str) -> None:
+    def create(self, path: str, obj: dict[str, Any]) -> dict[str, Any]:
         self._ask(path)
+        if path.endswith("/token"):
+            return {
+                **obj,
+                "status": {"token": f"token-{len(self.asked)}", "expirationTimestamp": self.token_ends},
+            }
+        made = copy.deepcopy(obj)
+        place = f"{path}/{made['metadata']['name']}"
+        if place in self.objects:
+            raise ResourceConflict("there already", reason="AlreadyExists")
+        made["metadata"].setdefault("uid", f"uid-{len(self.asked)}")
+        self.objects[place] = made
+        return copy.deepcopy(made)
+
+    def delete(self, path: str, uid: str = "") -> None:
+        self._ask(path)
+        if uid and self.objects.get(path, {}).get("metadata", {}).get("uid", uid) != uid:
+            raise ResourceConflict("another one", reason="Conflict")
+        if self.stuck and path in self.objects:
+            self.objects[path]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+            self.objects[path]["status"] = {"conditions": [{"status": "True", "message": self.stuck}]}
+            return
         self.objects.pop(path, None)
+        if path.startswith("/api/v1/namespaces/"):
+            inside = path.removeprefix("/api/v1") + "/"
+            self.objects = {name: each for name, each in self.objects.items() if inside not in name}
 
     def watch(
         self, path: str, resource_version: str = "", timeout: float = 300.0
@@ -87,6 +132,10 @@ class FakeKubernetes:
         self.asked.append(path)
         if self.down:
             raise self.down
+
+
+def _labels(obj: dict[str, Any]) -> dict[str, Any]:
+    return dict(obj.get("metadata", {}).get("labels") or {})
 
 
 def with_nodes(*nodes: dict[str, Any]) -> FakeKubernetes:
