@@ -1,4 +1,4 @@
-"""Addresses of the infrastructure pages: clusters, nodes, plans, hosts, regions, credentials, bundles."""
+"""Addresses of clusters, nodes, plans, hosts, regions, credentials and bundles, and of tenants' environments."""
 
 from django.urls import URLPattern, path
 
@@ -7,6 +7,8 @@ from clusters.views import (
     clusters,
     credentials,
     deployments,
+    environment_changes,
+    environments,
     host_imports,
     hosts,
     imports,
@@ -51,5 +53,24 @@ urlpatterns: list[URLPattern] = [
     path("clusters/<slug:name>/nodes/", nodes.node_list, name="nodes"),
     path("clusters/<slug:name>/nodes/<str:node>/", nodes.node, name="node"),
     path("clusters/<slug:name>/compare/", clusters.compare, name="compare"),
+    path("clusters/<slug:name>/environments/", environments.of_cluster, name="cluster_environments"),
+    path("environments/", environments.everywhere, name="all_environments"),
+    path("tenants/<slug:tenant>/environments/", environments.of_tenant, name="environments"),
+    # The words "new" and "panel" are no names of environments (services.environment_rules).
+    path("tenants/<slug:tenant>/environments/new/", environment_changes.create, name="environment_create"),
+    path("tenants/<slug:tenant>/environments/panel/", environments.panel, name="environments_panel"),
+    *(
+        path(f"tenants/<slug:tenant>/environments/<slug:name>/{place}", view, name=name)
+        for place, view, name in (
+            ("", environments.environment, "environment"),
+            ("resize/", environment_changes.resize, "environment_resize"),
+            ("freeze/", environment_changes.freeze, "environment_freeze"),
+            ("thaw/", environment_changes.thaw, "environment_thaw"),
+            ("repair/", environment_changes.repair, "environment_repair"),
+            ("repair/mode/", environment_changes.repair_mode, "environment_repair_mode"),
+            ("protect/", environment_changes.protect, "environment_protect"),
+            ("remove/", environment_changes.remove, "environment_remove"),
+        )
+    ),
     path("clusters/<slug:name>/kubeconfig/", imports.cluster_kubeconfig, name="kubeconfig"),
 ]

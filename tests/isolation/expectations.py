@@ -74,6 +74,19 @@ CONSOLE: dict[str, Row] = {
     "operations:audit_export": anywhere("audit.view"),
     "operations:audit_check": platform("platform.view", "platform.view"),
     "operations:audit_panel": tenants("audited", "audit.view"),
+    "clusters:cluster_environments": platform(),
+    "clusters:all_environments": anywhere("environment.view"),
+    "clusters:environments": tenants("environments", "environment.view"),
+    "clusters:environments_panel": tenants("environments", "environment.view"),
+    "clusters:environment_create": tenants("environments", "platform.operate"),
+    "clusters:environment": tenants("environment", "environment.view"),
+    "clusters:environment_resize": tenants("environment", "environment.resize"),
+    "clusters:environment_freeze": tenants("environment", "environment.freeze"),
+    "clusters:environment_thaw": tenants("environment", "environment.freeze"),
+    "clusters:environment_repair": tenants("environment", "environment.resize"),
+    "clusters:environment_repair_mode": tenants("environment", "environment.resize"),
+    "clusters:environment_protect": tenants("environment", "environment.remove"),
+    "clusters:environment_remove": tenants("environment", "environment.remove"),
 }
 
 # Areas of the platform: every address whose name begins so.

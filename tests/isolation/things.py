@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils import timezone
+
+from clusters.models import Cluster, Environment
 from kcloud_site.operations.models import Operation, State
 
 # Values of parameters where nothing belongs to a tenant: names that nothing has, so that only rights are asked.
@@ -28,7 +31,18 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
         state=State.FAILED,
         tenant=tenant,
     )
+    cluster = Cluster.objects.create(name="somewhere", state=Cluster.State.READY)
+    environment = Environment.objects.create(
+        tenant=tenant,
+        cluster=cluster,
+        name="dev",
+        namespace="retail-dev",
+        state="ready",
+        ready_at=timezone.now(),
+    )
     return {
         "operation": {"pk": operation.pk},
         "audited": {"label": "operations.operation", "identity": operation.pk},
+        "environments": {"tenant": tenant.name},
+        "environment": {"tenant": tenant.name, "name": environment.name},
     }
