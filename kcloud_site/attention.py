@@ -20,6 +20,7 @@ from kcloud_site.audit import verification
 from kcloud_site.audit.models import AuditEvent
 from kcloud_site.operations import progress
 from kcloud_site.operations.models import ACTIVE, Operation, State
+from kcloud_site.tenants import permissions
 
 MOST_ITEMS = 10
 MOST_ROWS = 10
@@ -46,6 +47,12 @@ def counts() -> Counts:
         unwell_css=worst.css if worst else "is-off",
         running=Operation.objects.filter(state__in=ACTIVE).count(),
     )
+
+
+def counts_for(user: Any) -> Counts:
+    """The same for somebody who sees only the own tenants: one query, and no clusters."""
+    mine = permissions.visible(Operation.objects.filter(state__in=ACTIVE), user, "operation.view")
+    return Counts(unwell=0, unwell_css="is-off", running=mine.count())
 
 
 def cluster_state(cluster: Cluster) -> str:
@@ -130,7 +137,7 @@ def overview() -> Overview:
         bundles=Bundle.objects.filter(state=Bundle.State.VERIFIED).count(),
         items=_items(),
         rows=_worst_clusters(),
-        at_work=_titled(
+        at_work=titled(
             Operation.objects.filter(state__in=ACTIVE).defer("inputs").order_by("-id")[:MOST_ITEMS]
         ),
         changes=list(AuditEvent.objects.order_by("-at", "-id")[:6]),
@@ -238,7 +245,7 @@ def _worst_clusters() -> Sequence[Cluster]:
     return sorted(shown, key=lambda cluster: (status.rank(cluster_state(cluster)), cluster.name))[:MOST_ROWS]
 
 
-def _titled(rows: QuerySet[Operation] | Sequence[Operation]) -> list[Operation]:
+def titled(rows: QuerySet[Operation] | Sequence[Operation]) -> list[Operation]:
     found = list(rows)
     for row in found:
         row.title = progress.title_of(row.kind)  # type: ignore[attr-defined]
@@ -277,5 +284,5 @@ def search(text: str) -> Found:
         clusters=clusters,
         hosts=list(hosts[:MOST_ROWS]),
         nodes=list(nodes[:MOST_ROWS]),
-        operations=_titled(Operation.objects.filter(named).defer("inputs").order_by("-id")[:MOST_ROWS]),
+        operations=titled(Operation.objects.filter(named).defer("inputs").order_by("-id")[:MOST_ROWS]),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from kcloud_site import attention
-from kcloud_site.tenants import permissions
+from kcloud_site.tenants import current, permissions, selectors
 
 _LANGUAGES = {
     "en": {"code": "en", "html": "en", "name": "English"},
@@ -34,36 +35,47 @@ class Entry:
 
 
 def console(request: HttpRequest) -> dict[str, Any]:
-    """Navigation with counts, running operations, language and appearance."""
+    """Navigation with counts, the tenant switch, running operations, language and appearance."""
     user = getattr(request, "user", None)
     language = "zh-hans" if (get_language() or "en").startswith("zh") else "en"
-    counts = functools.cache(attention.counts)
-    is_operator = permissions.platform_role(user) is not None
+    is_platform = permissions.platform_role(user) is not None
+    counts = functools.cache(attention.counts if is_platform else lambda: attention.counts_for(user))
     return {
         "html_language": _LANGUAGES[language]["html"],
         "other_language": _LANGUAGES["en" if language == "zh-hans" else "zh-hans"],
         "appearance": getattr(user, "appearance", ""),
         "density": getattr(user, "density", ""),
-        "running_operations": lambda: counts().running if is_operator else 0,
-        "navigation": lambda: _navigation(request, counts() if is_operator else None),
+        "is_platform": is_platform,
+        "running_operations": lambda: counts().running if user and user.is_authenticated else 0,
+        "navigation": lambda: _navigation(request, counts, is_platform),
+        "tenant_switch": functools.cache(lambda: _switch(request)),
     }
 
 
-def _navigation(request: HttpRequest, counts: attention.Counts | None) -> list[Entry]:
-    """The entries in their order; whoever has no place on the platform sees no counts and none of its areas."""
+def _switch(request: HttpRequest) -> selectors.Switch | None:
+    """None for whoever has no tenant to choose."""
+    if not getattr(request, "user", None) or not request.user.is_authenticated:
+        return None
+    found = selectors.switch(request.user, current.tenant_of(request))
+    return found if found.choices else None
+
+
+def _navigation(
+    request: HttpRequest, counts: Callable[[], attention.Counts], is_platform: bool
+) -> list[Entry]:
+    """The entries in their order, as far as the person has a place there."""
     path, user = request.path, request.user
     entries = [Entry(_("Overview"), icon="layout-dashboard", url=reverse("overview"), is_current=path == "/")]
-    if counts is not None:
-        entries.append(_clusters(path, counts))
+    if is_platform:
+        entries.append(_clusters(path, counts()))
     if permissions.has_anywhere(user, "operation.view"):
-        running = counts.running if counts else 0
         entries.append(
             Entry(
                 _("Operations"),
                 icon="list-checks",
                 url=_address("operations:list"),
                 is_current=path.startswith("/operations/"),
-                count=running,
+                count=counts().running,
                 css="is-run",
                 meaning=_("running"),
             )
@@ -71,7 +83,17 @@ def _navigation(request: HttpRequest, counts: attention.Counts | None) -> list[E
     if permissions.has_anywhere(user, "audit.view"):
         url = _address("operations:audit")
         entries.append(Entry(_("Audit"), icon="scroll-text", url=url, is_current=path.startswith("/audit/")))
+    if user.is_authenticated:
+        entries.append(_members(request, path))
     return [entry for entry in entries if entry.url]
+
+
+def _members(request: HttpRequest, path: str) -> Entry:
+    """Leads to the present tenant's page; without one, to the list of tenants."""
+    tenant = current.tenant_of(request)
+    url = reverse("tenants:members", args=[tenant.name]) if tenant else reverse("tenants:list")
+    title = _("Members & quota") if tenant else _("Tenants")
+    return Entry(title, icon="users", url=url, is_current=path.startswith("/tenants/"))
 
 
 def _clusters(path: str, counts: attention.Counts) -> Entry:

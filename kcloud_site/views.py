@@ -1,4 +1,4 @@
-"""Pages about the whole platform: overview and search."""
+"""The first page, and search."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from kcloud_site import attention
+from kcloud_site import attention, member_attention
 from kcloud_site.tenants.permissions import operator_required, platform_role
 
 
 @require_safe
 @login_required
 def overview(request: HttpRequest) -> HttpResponse:
-    """What state the platform is in, what needs somebody, how to begin."""
+    """What needs the person: on the platform, or in the own tenants."""
     if platform_role(request.user) is None:
-        return render(request, "no_rights.html")
+        mine = {"overview": member_attention.overview(request.user), "now": timezone.now()}
+        return render(request, "member_overview.html", mine)
     return render(request, "overview.html", {"overview": attention.overview(), "now": timezone.now()})
 
 

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 
 from clusters.errors import ClusterError
 from clusters.forms import refusals
-from clusters.forms.confirmation import NameConfirmation
+from kcloud_site.tenants.forms.confirmation import NameConfirmation
 
 
 def see(name: str, *args: Any) -> HttpResponse:

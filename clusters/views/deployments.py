@@ -9,12 +9,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from clusters.errors import ClusterError
 from clusters.forms import refusals
-from clusters.forms.confirmation import NameConfirmation
 from clusters.models import Cluster
 from clusters.planning.plan import PlanInvalid
 from clusters.services import deployment
 from clusters.views import answers
 from clusters.views.plans import planned_cluster
+from kcloud_site.tenants.forms.confirmation import NameConfirmation
 from kcloud_site.tenants.permissions import operator_required
 
 

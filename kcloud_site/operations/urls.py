@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from kcloud_site.operations import panels
 from kcloud_site.operations.views import audit, operations
 
 app_name = "operations"
@@ -13,6 +14,7 @@ urlpatterns = [
     path("operations/<int:pk>/log/", operations.log, name="log"),
     path("operations/<int:pk>/cancel/", operations.cancel, name="cancel"),
     path("operations/<int:pk>/resume/", operations.resume, name="resume"),
+    path("operations/of/<slug:name>/panel/", panels.tenant_panel, name="tenant_panel"),
     path("audit/", audit.events, name="audit"),
     path("audit/check/", audit.check, name="audit_check"),
     path("audit/export/", audit.export, name="audit_export"),

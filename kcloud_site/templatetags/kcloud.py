@@ -178,7 +178,11 @@ def pager(context: template.Context, page: Page, order: Any = "") -> dict[str, A
     return {"page": page, "numbers": list(around), "order": order, "query": f"{rest}&" if rest else ""}
 
 
-_PAGES = {"clusters.cluster": "clusters:detail", "clusters.host": "clusters:host"}
+_PAGES = {
+    "clusters.cluster": "clusters:detail",
+    "clusters.host": "clusters:host",
+    "tenants.tenant": "tenants:detail",
+}
 
 
 @register.simple_tag

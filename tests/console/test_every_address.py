@@ -18,6 +18,7 @@ ANYBODY = {
     *("login", "account_login", "language", "account_inactive", "mfa_login_webauthn"),
     *("company_sign_in", "openid_connect_callback"),
     *("account_reset_password", "account_reset_password_done", "account_reset_password_from_key"),
+    "tenants:accept",
 }
 SIGNED_IN = {
     *("overview", "preferences", "appearance", "password_change", "account_change_password"),
@@ -27,6 +28,7 @@ SIGNED_IN = {
     *("mfa_add_webauthn", "mfa_edit_webauthn", "mfa_remove_webauthn"),
     *("mfa_view_recovery_codes", "mfa_generate_recovery_codes", "mfa_download_recovery_codes"),
     *("usersessions_list", "end_session", "end_other_sessions"),
+    *("tenants:list", "tenants:roles"),
 }
 SAMPLES = {"int": "1", "slug": "x", "str": "x", "path": "x", "uuid": "0" * 32, "base36": "1"}
 

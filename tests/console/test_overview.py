@@ -53,7 +53,7 @@ def test_a_new_portal_says_how_to_begin(signed_in):
 def test_somebody_without_rights_is_told_whom_to_ask(client, person):
     client.force_login(person)
     html = html_of(client)
-    assert "Ask one of them to make you an operator" in html
+    assert "Ask the owner of one to invite you" in html
     assert "/operations/" not in html
     assert client.get("/search/?q=x").status_code == 403
 

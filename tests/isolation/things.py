@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
 
 from clusters.models import Cluster, Environment
 from kcloud_site.operations.models import Operation, State
+from kcloud_site.tenants.models import Grant, Invitation, Membership, User
 
 # Values of parameters where nothing belongs to a tenant: names that nothing has, so that only rights are asked.
 OWN: dict[str, Any] = {
@@ -17,6 +19,7 @@ OWN: dict[str, Any] = {
     "provider_id": "nothing",
     "uidb36": "nobody",
     "key": "0-0",
+    "token": "unknown",
 }
 
 
@@ -45,4 +48,29 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
         "audited": {"label": "operations.operation", "identity": operation.pk},
         "environments": {"tenant": tenant.name},
         "environment": {"tenant": tenant.name, "name": environment.name},
+        **_about_members(tenant),
     }
+
+
+def _about_members(tenant: Any) -> dict[str, dict[str, Any]]:
+    """The tenant itself, a member, an invitation and an exception of it."""
+    user = User.objects.create_user("colleague")
+    member = Membership.objects.create(tenant=tenant, user=user, role="viewer", added_by="operator")
+    week = timezone.now() + timedelta(days=7)
+    invitation = Invitation.objects.create(
+        tenant=tenant, email="new@example.com", role="viewer", token_hash="0" * 64, expires_at=week
+    )
+    grant = Grant.objects.create(
+        tenant=tenant,
+        user=user,
+        permission="environment.freeze",
+        object_type="clusters.environment",
+        object_id="1",
+        object_name="dev",
+        reason="r",
+        granted_by="operator",
+        expires_at=week,
+    )
+    rows = {"membership": member, "invitation": invitation, "grant": grant}
+    found = {kind: {"name": tenant.name, "pk": row.pk} for kind, row in rows.items()}
+    return {"tenant": {"name": tenant.name}, **found}

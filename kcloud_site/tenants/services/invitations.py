@@ -97,7 +97,7 @@ def accept_as_new_person(
             _("Somebody is called %(name)s already. Choose another name.") % {"name": username},
             field="username",
         ) from None
-    trail.record(by=user, action="person.create", subject=user, reason=_invited_by(invitation))
+    trail.record(by=user, action="user.create", subject=user, reason=_invited_by(invitation))
     return _join(invitation, user)
 
 

@@ -12,12 +12,20 @@ from kcloud_site.audit import trail
 from kcloud_site.tenants.errors import NameTaken, TenantClosed
 from kcloud_site.tenants.models import Tenant
 
+# The console's own words where a tenant's name stands in an address.
+RESERVED = ("new", "roles")
+
 
 @transaction.atomic
 def create_tenant(
     *, name: str, title: str, description: str = "", contact: str = "", by: Any, reason: str = ""
 ) -> Tenant:
     """A tenant without members or quota. Raises NameTaken; the caller has validated the fields."""
+    if name in RESERVED:
+        raise NameTaken(
+            _("The console itself uses the word %(name)s. Choose another name.") % {"name": name},
+            field="name",
+        )
     tenant = Tenant(name=name, title=title, description=description, contact=contact)
     try:
         with transaction.atomic():

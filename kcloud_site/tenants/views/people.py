@@ -14,7 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from kcloud_site.tenants.forms import AppearanceForm, LanguageForm, PreferencesForm
+from kcloud_site.tenants.forms.people import AppearanceForm, LanguageForm, PreferencesForm
 from kcloud_site.tenants.models import User
 
 
