@@ -15,7 +15,6 @@ from django.views.decorators.http import require_http_methods, require_POST
 from clusters import access
 from clusters.errors import ClusterError
 from clusters.forms import refusals
-from clusters.forms.confirmation import NameConfirmation
 from clusters.forms.environments import NewEnvironment, ReasonForm, ShareForm
 from clusters.models import Environment
 from clusters.selectors import environments as reading
@@ -27,6 +26,7 @@ from clusters.views.environments import frame, one, tenant_of
 from kcloud_site.operations.errors import SubjectBusy
 from kcloud_site.tenants import permissions
 from kcloud_site.tenants.encryption import SecretUnreadable
+from kcloud_site.tenants.forms.confirmation import NameConfirmation
 
 change = require_http_methods(["GET", "HEAD", "POST"])
 
