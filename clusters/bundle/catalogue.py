@@ -14,6 +14,7 @@ MB = 1_000_000
 GO_WANTED = (1, 26)
 ETCD = "3.6.16"
 COREDNS = "1.14.7"
+NETWORK_POLICY = "1.1.0"
 PAUSE = "1"
 HELLO = "1"
 KUBERNETES = ("1.34.4", "1.33.13")  # newest first: `bundle build` without a version makes the first
@@ -31,6 +32,12 @@ ETCD_PACKAGES = {
     "etcd": "go.etcd.io/etcd/server/v3",
     "etcdctl": "go.etcd.io/etcd/etcdctl/v3",
     "etcdutl": "go.etcd.io/etcd/etcdutl/v3",
+}
+# Ours for kernels whose nftables cannot queue packets, the project's own for all others: see modules/network-policy.
+_POLICY = "sigs.k8s.io/kube-network-policies"
+NETWORK_POLICY_PACKAGES = {
+    "kcloud-network-policy": "kcloud.local/network-policy",
+    "kube-network-policies": f"{_POLICY}/cmd/kube-network-policies/standard",
 }
 DEBIAN_PACKAGES = (
     "conntrack",
@@ -59,6 +66,7 @@ SOURCE_COSTS = {
     "kubernetes": Cost(seconds=330, scratch=3600 * MB, stays=486 * MB),
     "etcd": Cost(seconds=40, scratch=500 * MB, stays=64 * MB),
     "coredns": Cost(seconds=100, scratch=1300 * MB, stays=80 * MB),
+    "network-policy": Cost(seconds=90, scratch=900 * MB, stays=64 * MB),
     "pause": Cost(seconds=5, scratch=60 * MB, stays=2 * MB),
     "hello": Cost(seconds=10, scratch=100 * MB, stays=9 * MB),
     "packages": Cost(seconds=30, scratch=80 * MB, stays=80 * MB),
@@ -120,6 +128,17 @@ def coredns_build() -> GoBuild:
         packages={"coredns": "github.com/coredns/coredns"},
         module="github.com/coredns/coredns",
         version=COREDNS,
+        linker_flags="-s -w",
+    )
+
+
+def network_policy_build() -> GoBuild:
+    """How the two programs are built that make NetworkPolicy hold on a node."""
+    return GoBuild(
+        folder="modules/network-policy",
+        packages=dict(NETWORK_POLICY_PACKAGES),
+        module=_POLICY,
+        version=NETWORK_POLICY,
         linker_flags="-s -w",
     )
 

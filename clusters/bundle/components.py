@@ -52,7 +52,7 @@ class Workshop:
     def components(self, version: str) -> list[Component]:
         """All components of a bundle for that Kubernetes version, quick ones first."""
         kubernetes = catalogue.kubernetes_build(version)
-        programs = [self._etcd(), self._coredns(), self._kubernetes(kubernetes, version)]
+        programs = [self._etcd(), self._policies(), self._coredns(), self._kubernetes(kubernetes, version)]
         return [self._packages(), self._own_image(images.PAUSE), self._own_image(images.HELLO), *programs]
 
     def _kubernetes(self, build: GoBuild, version: str) -> Component:
@@ -76,6 +76,11 @@ class Workshop:
         return self._image_from_archive(
             images.COREDNS, releases.coredns_archive(self.release.arch), self.addresses
         )
+
+    def _policies(self) -> Component:
+        # Compiled in both cases: the project publishes images, no archive, and one of the two programs is ours.
+        name = f"network policies {catalogue.NETWORK_POLICY}"
+        return self._from_source("network-policy", name, catalogue.network_policy_build())
 
     def _own_image(self, plan: ImagePlan) -> Component:
         return self._image_from_source(plan, catalogue.own_build(plan.name, plan.version))

@@ -37,7 +37,7 @@ class ImagePlan:
 
 
 PAUSE = ImagePlan("pause", catalogue.PAUSE, user=65535)
-# Ports below 1024 need a privilege that this user lacks: the pod listens on 1053, the Service maps 53 to it.
+# Which port it really listens on is the configuration's choice (clusters/manifests/coredns.py).
 COREDNS = ImagePlan("coredns", catalogue.COREDNS, user=65532, ports=("1053/tcp", "1053/udp"))
 HELLO = ImagePlan("hello", catalogue.HELLO, user=65532, ports=("8080/tcp",), environment={"PORT": "8080"})
 

@@ -22,7 +22,7 @@ MASTER_BINARIES = frozenset(
         "kubectl",
     }
 )
-WORKER_BINARIES = frozenset({"kubelet", "kube-proxy"})
+WORKER_BINARIES = frozenset({"kubelet", "kube-proxy", "kcloud-network-policy", "kube-network-policies"})
 
 
 def files_for(manifest: Manifest, role: Role) -> list[str]:

@@ -20,6 +20,8 @@ NEEDED_COMPONENTS = (
     "kubelet",
     "kube-proxy",
     "etcd",
+    "kcloud-network-policy",
+    "kube-network-policies",
 )
 
 

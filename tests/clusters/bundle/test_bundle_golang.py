@@ -237,6 +237,7 @@ ALL_BUILDS = [
     *(catalogue.kubernetes_build(version) for version in catalogue.KUBERNETES),
     catalogue.etcd_build(),
     catalogue.coredns_build(),
+    catalogue.network_policy_build(),
 ]
 
 
@@ -251,7 +252,8 @@ def test_the_pinned_module_is_the_version_that_is_promised(build):
     )
     assert f"{build.module} v{build.version} h1:" in (folder / "go.sum").read_text()
     for path in build.packages.values():
-        assert re.search(rf"^(tool|\s)\s*{re.escape(path)}$", go_mod, re.MULTILINE)
+        own = rf"^module {re.escape(path)}$"
+        assert re.search(rf"^(tool|\s)\s*{re.escape(path)}$|{own}", go_mod, re.MULTILINE)
 
 
 @pytest.mark.parametrize("build", ALL_BUILDS, ids=lambda build: f"{build.module} {build.version}")

@@ -241,7 +241,12 @@ def test_a_whole_bundle_is_built_from_a_mirror(workshop, publish, etcd, mirror, 
     (made,) = builder.build({"1.33.13": parts}, created_at="2026-01-02T03:04:05+00:00")
     files = {file.path: file for file in verify(made, [key.public_key()]).manifest.files}
     assert {
-        f"bin/{name}" for name in (*catalogue.KUBERNETES_BINARIES, *catalogue.ETCD_PACKAGES)
+        f"bin/{name}"
+        for name in (
+            *catalogue.KUBERNETES_BINARIES,
+            *catalogue.ETCD_PACKAGES,
+            *catalogue.NETWORK_POLICY_PACKAGES,
+        )
     } < files.keys()
     assert {"images/pause.tar", "images/hello.tar", "images/coredns.tar"} < files.keys()
     assert (

@@ -24,7 +24,11 @@ def test_a_worker_gets_the_agent_packages_and_images(bundle):
 
 
 def test_every_binary_that_is_built_has_a_role():
-    built = {*catalogue.KUBERNETES_BINARIES, *catalogue.ETCD_PACKAGES}
+    built = {
+        *catalogue.KUBERNETES_BINARIES,
+        *catalogue.ETCD_PACKAGES,
+        *catalogue.NETWORK_POLICY_PACKAGES,
+    }
     assert built == MASTER_BINARIES | WORKER_BINARIES
 
 

@@ -99,8 +99,10 @@ def bundle(monkeypatch):
             "key": "abcdef",
             "programs": [
                 "etcd",
+                "kcloud-network-policy",
                 "kube-apiserver",
                 "kube-controller-manager",
+                "kube-network-policies",
                 "kube-proxy",
                 "kube-scheduler",
                 "kubelet",
