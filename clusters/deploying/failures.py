@@ -75,6 +75,10 @@ _WORDS = {
         gettext_noop("The pod on %(subject)s is not reached from %(host)s"),
         gettext_noop("Look at firewalls and routes between the two hosts. Then resume."),
     ),
+    "not-enforced": (
+        gettext_noop("Network policies do not hold: a pod on %(host)s reaches what is closed on %(subject)s"),
+        gettext_noop("Look at the journal of kcloud-network-policy on both hosts. Then resume."),
+    ),
     "checksum": (
         gettext_noop("%(subject)s arrived on %(host)s with other bytes than it was sent with"),
         gettext_noop("Look at the host's disk and memory for errors, and verify the bundle. Then resume."),

@@ -13,6 +13,7 @@ from typing import Any
 from clusters.deploying.inventory import API_PORT, Deployment, Member, service_address, workers_api
 from clusters.deploying.pki import ENCRYPTION_KEY, KeyPair, Layout, kubeconfig
 from clusters.deploying.pki import Member as PkiMember
+from clusters.manifests import network_policy
 
 PKI = "/etc/kubernetes/pki"
 LOCAL_API = f"https://127.0.0.1:{API_PORT}"
@@ -39,6 +40,7 @@ def files(step: str, deployment: Deployment, member: Member, secrets: Secrets) -
         "scheduler": _scheduler,
         "agent": _agent,
         "balancer": _balancer,
+        "network": _network,
     }
     return makers[step](deployment, member, secrets) if step in makers else []
 
@@ -118,3 +120,9 @@ def _agent(deployment: Deployment, member: Member, secrets: Secrets) -> list[Fil
 
 def _balancer(deployment: Deployment, _member: Member, secrets: Secrets) -> list[File]:
     return [_kubeconfig("kube-proxy", "system:kube-proxy", workers_api(deployment), secrets)]
+
+
+def _network(deployment: Deployment, member: Member, secrets: Secrets) -> list[File]:
+    if member.role != "worker":
+        return []
+    return [_kubeconfig("network-policy", network_policy.USER, workers_api(deployment), secrets)]

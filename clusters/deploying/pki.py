@@ -88,6 +88,7 @@ def certificates(layout: Layout) -> list[CertificateSpec]:
         CertificateSpec("controller-manager", "ca", "system:kube-controller-manager"),
         CertificateSpec("scheduler", "ca", "system:kube-scheduler"),
         CertificateSpec("kube-proxy", "ca", "system:kube-proxy"),
+        CertificateSpec("network-policy", "ca", "system:kcloud:network-policy"),
         CertificateSpec("admin", "ca", "kcloud:portal", "system:masters"),
     ]
     stores = [

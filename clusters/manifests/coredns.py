@@ -7,8 +7,8 @@ from typing import Any
 NAMESPACE = "kube-system"
 DEPLOYMENT_PATH = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/coredns"
 LABELS = {"k8s-app": "kube-dns"}
-# A port that needs no privilege; the Service turns 53 into it.
-PORT = 1053
+# Not a higher one behind the Service: policies see the pod's own port, and people who open the DNS write 53.
+PORT = 53
 Object = dict[str, Any]
 
 
@@ -109,6 +109,8 @@ def _pod(image: str) -> Object:
             "runAsNonRoot": True,
             "runAsUser": 65532,
             "seccompProfile": {"type": "RuntimeDefault"},
+            # In this pod alone its port needs no privilege.
+            "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": str(PORT)}],
         },
         "containers": [_container(image)],
         "volumes": [{"name": "configuration", "configMap": {"name": "coredns"}}],

@@ -1,6 +1,8 @@
 """What a deployment is verified with: on every worker a real pod, placed by the scheduler, behind a Service of its own.
 
-One Service a pod, not one for all: so it is known which node answered, and every pair of nodes is really tried. Pure.
+One Service a pod, not one for all: so it is known which node answered, and every pair of nodes is really tried.
+A policy lets only the pods' own port in. Nobody listens on any other, so there silence is the policy's doing, and an
+answer of any kind (a refusal, most likely) says that policies do not hold. Pure.
 """
 
 from __future__ import annotations
@@ -15,18 +17,19 @@ PODS_PATH = f"{NAMESPACE_PATH}/pods"
 SERVICES_PATH = f"{NAMESPACE_PATH}/services"
 # Beyond this, every node asks its next so many neighbours: pairs grow with the square.
 MOST_NEIGHBOURS = 12
+PORT, CLOSED_PORT = 8080, 8081
 _LABEL = "kcloud.local/verify"
 Object = dict[str, Any]
 
 
 def objects(nodes: Sequence[str]) -> list[Object]:
-    """The namespace, then a pod and a Service for each node."""
+    """The namespace and its policy, then a pod and a Service for each node."""
     namespace = {
         "apiVersion": "v1",
         "kind": "Namespace",
         "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
     }
-    return [namespace, *(_pod(node) for node in nodes), *(_service(node) for node in nodes)]
+    return [namespace, _policy(), *(_pod(node) for node in nodes), *(_service(node) for node in nodes)]
 
 
 def service_name(node: str) -> str:
@@ -48,6 +51,13 @@ def probes(node: str, nodes: Sequence[str], addresses: dict[str, str], domain: s
     ]
 
 
+def closed(node: str, nodes: Sequence[str], pods: dict[str, str]) -> list[dict[str, str]]:
+    """Where a pod on one node must get no answer: on the pods of its neighbours (address by node), none when alone."""
+    place = nodes.index(node)
+    ring = [*nodes[place + 1 :], *nodes[:place]][:MOST_NEIGHBOURS]
+    return [{"address": pods[other], "port": str(CLOSED_PORT), "node": other} for other in ring]
+
+
 def is_ready(pod: Object) -> bool:
     """Whether the pod runs and passes its probe."""
     conditions = pod.get("status", {}).get("conditions") or []
@@ -65,6 +75,16 @@ def why_not(pod: Object) -> str:
         if row.get("status") == "False" and row.get("message"):
             return f"{row.get('reason', '')}: {row['message']}"
     return str(status.get("phase", ""))
+
+
+def _policy() -> Object:
+    opened = [{"protocol": "TCP", "port": PORT}]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "only-the-port", "namespace": NAMESPACE},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"ports": opened}]},
+    }
 
 
 def _pod(node: str) -> Object:
@@ -100,8 +120,8 @@ def _container() -> Object:
         "image": IMAGE,
         "imagePullPolicy": "Never",
         "env": [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
-        "ports": [{"containerPort": 8080}],
-        "readinessProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1},
+        "ports": [{"containerPort": PORT}],
+        "readinessProbe": {"httpGet": {"path": "/healthz", "port": PORT}, "periodSeconds": 1},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -115,5 +135,5 @@ def _service(node: str) -> Object:
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": service_name(node), "namespace": NAMESPACE},
-        "spec": {"selector": {_LABEL: service_name(node)}, "ports": [{"port": 80, "targetPort": 8080}]},
+        "spec": {"selector": {_LABEL: service_name(node)}, "ports": [{"port": 80, "targetPort": PORT}]},
     }

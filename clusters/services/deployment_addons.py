@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -18,7 +18,7 @@ from clusters.adapters.kubernetes import KubernetesClient
 from clusters.bundle.manifest import Manifest
 from clusters.deploying.inventory import Deployment
 from clusters.errors import ClusterError, ClusterUnreachable, ResourceNotFound, WatchExpired
-from clusters.manifests import coredns, verification
+from clusters.manifests import coredns, network_policy, verification
 from clusters.models import Cluster
 from kcloud_site.operations.errors import StepFailed
 from kcloud_site.operations.kinds import StepContext
@@ -52,6 +52,14 @@ def apply_all(context: StepContext, cluster: Cluster, plan: Deployment, manifest
         return changed
 
 
+def apply_policy_rights(context: StepContext, cluster: Cluster) -> int:
+    """What the agents of network policies may do. Answers how many objects were changed."""
+    client = access.kubernetes_for(cluster)
+    with explained(context):
+        wait_for(context, client, "/api/v1/namespaces", lambda rows: "", _("API"))
+        return sum(_apply(context, client, obj) for obj in network_policy.objects())
+
+
 def node_objects(plan: Deployment) -> list[dict[str, Any]]:
     """Labels of the plan on the nodes. Not by the kubelet: it may not set most of them itself."""
     return [
@@ -72,11 +80,19 @@ def node_objects(plan: Deployment) -> list[dict[str, Any]]:
     ]
 
 
+class VerificationPod(NamedTuple):
+    """A pod of the verification: its Service's address, its own, and its uid."""
+
+    service: str
+    address: str
+    uid: str
+
+
 @contextlib.contextmanager
 def verification_pods(
     context: StepContext, client: KubernetesClient, plan: Deployment
-) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
-    """(service address, pod uid) by node while the pods run; taken away in the end, whatever happens."""
+) -> Iterator[dict[str, VerificationPod]]:
+    """The pods by node while they run; taken away in the end, whatever happens."""
     names = [worker.name for worker in plan.workers]
     _wait_until_gone(context, client)
     try:
@@ -90,11 +106,12 @@ def verification_pods(
         rows = wait_for(
             context, client, verification.PODS_PATH, lambda found: _pods_not_ready(found, names), _("pods")
         )
-        by_name = verification.service_name
-        yield (
-            {name: addresses[by_name(name)] for name in names},
-            {name: rows[by_name(name)]["metadata"]["uid"] for name in names},
-        )
+        yield {
+            name: VerificationPod(
+                addresses[called], rows[called]["status"].get("podIP", ""), rows[called]["metadata"]["uid"]
+            )
+            for name, called in ((name, verification.service_name(name)) for name in names)
+        }
     finally:
         with contextlib.suppress(ClusterError):
             client.delete(verification.NAMESPACE_PATH)
@@ -105,10 +122,16 @@ def verification_probes(context: StepContext, cluster: Cluster, plan: Deployment
     """What each worker has to reach, while it can be reached."""
     client = access.kubernetes_for(cluster)
     names = [worker.name for worker in plan.workers]
-    with explained(context), verification_pods(context, client, plan) as (addresses, uids):
+    with explained(context), verification_pods(context, client, plan) as pods:
         domain = plan.spec.network.dns_domain
+        services = {name: pod.service for name, pod in pods.items()}
+        addresses = {name: pod.address for name, pod in pods.items()}
         yield {
-            name: {"pod_uid": uids[name], "probes": verification.probes(name, names, addresses, domain)}
+            name: {
+                "pod_uid": pods[name].uid,
+                "probes": verification.probes(name, names, services, domain),
+                "closed": verification.closed(name, names, addresses),
+            }
             for name in names
         }
 

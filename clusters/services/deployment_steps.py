@@ -30,7 +30,7 @@ from kcloud_site.operations.errors import StepFailed
 from kcloud_site.operations.kinds import StepContext, StepDefinition
 from kcloud_site.operations.models import Operation
 
-RUNTIME_PACKAGES = ("containerd", "runc", "containernetworking-plugins", "nftables")
+RUNTIME_PACKAGES = ("containerd", "runc", "containernetworking-plugins", "iptables", "nftables")
 ROLES: tuple[Role, ...] = ("master", "worker")
 _ON_HOSTS = (
     ("distribute", gettext_lazy("Distribute configuration"), "all"),
@@ -51,8 +51,8 @@ def deploy_steps(operation: Operation) -> Iterable[StepDefinition]:
     frozen = inventory.input_hash(operation.inputs, recipe())
     yield StepDefinition("collect", gettext_lazy("Collect the plan"), collect, input_hash=frozen)
     for key, title, group in _ON_HOSTS:
-        targets = _group(plan, group)
-        yield StepDefinition(key, title, _on_hosts(key), targets=targets, input_hash=frozen)
+        act = network if key == "network" else _on_hosts(key)
+        yield StepDefinition(key, title, act, targets=_group(plan, group), input_hash=frozen)
     yield StepDefinition("dns", gettext_lazy("DNS"), dns, input_hash=frozen)
     workers = _group(plan, "workers")
     yield StepDefinition("verify", gettext_lazy("Verification"), verify, targets=workers, input_hash=frozen)
@@ -88,6 +88,13 @@ def collect(context: StepContext) -> None:
         "count": len(made), "kept": len(cluster_secrets.names(cluster)) - len(made)
     })  # fmt: skip
     context.remember(changed=len(made))
+
+
+def network(context: StepContext) -> None:
+    """Routes on every host; on workers the agent of network policies, whose rights must be there before it starts."""
+    cluster = _subject(context)
+    context.remember(changed=deployment_addons.apply_policy_rights(context, cluster))
+    _on_hosts("network")(context)
 
 
 def dns(context: StepContext) -> None:

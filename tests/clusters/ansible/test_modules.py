@@ -1,5 +1,6 @@
 """Our modules, run here as Python: what they change, what they leave, what they say when it goes wrong."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -436,12 +437,61 @@ def test_a_pod_that_is_not_reached_is_named_with_its_node(monkeypatch):
     assert "from the host: timed out" in failed.value.evidence
 
 
+@pytest.fixture
+def listening():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield {"address": "127.0.0.1", "port": str(server.getsockname()[1]), "node": "w2"}
+
+
+@pytest.fixture
+def refusing():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        yield {"address": "127.0.0.1", "port": str(unused.getsockname()[1]), "node": "w3"}
+
+
+@pytest.fixture
+def silent():
+    """A listener whose queue is full: what is dropped looks like this from outside."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.socket())
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _filling in range(4):
+            one = stack.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(server.getsockname())
+        yield {"address": "127.0.0.1", "port": str(server.getsockname()[1]), "node": "w4"}
+
+
+def test_what_is_closed_must_not_even_refuse(listening, refusing, silent):
+    found = probe.answering([listening, silent, refusing])
+    assert {target["node"] for target in found} == {"w2", "w3"}
+
+
+def test_silence_is_right_and_counted(silent):
+    assert probe.check_closed([silent, silent], until=0) == 2
+    assert probe.check_closed([], until=0) == 0
+
+
+def test_an_answer_from_what_is_closed_is_named_with_its_node(refusing):
+    with pytest.raises(host.Failure) as failed:
+        probe.check_closed([refusing], until=0)
+    assert (failed.value.code, failed.value.subject) == ("not-enforced", "w3")
+    assert refusing["port"] in failed.value.evidence
+
+
 RULES = """*nat
 :KUBE-SERVICES - [0:0]
 :DOCKER_OUTPUT - [0:0]
 -A PREROUTING -j KUBE-SERVICES
 -A OUTPUT -d 127.0.0.11/32 -j DOCKER_OUTPUT
 -A POSTROUTING -s 10.244.1.0/24 ! -d 10.244.0.0/16 ! -o cni0 -j MASQUERADE
+COMMIT
+*mangle
+:KCLOUD-POLICY - [0:0]
+-A FORWARD -m conntrack ! --ctstate RELATED,ESTABLISHED -j KCLOUD-POLICY
+-A KCLOUD-POLICY -i cni0 -j NFQUEUE --queue-num 100
 COMMIT
 """
 
@@ -454,7 +504,8 @@ def test_reset_removes_our_packet_rules_and_leaves_those_of_others(monkeypatch):
     monkeypatch.setattr(reset, "_restore", lambda program, lines: restored.update({program: lines}))
     assert reset._clear_rules() == ["removed rules of iptables"]
     assert restored["iptables"] == [
-        "*nat", ":DOCKER_OUTPUT - [0:0]", "-A OUTPUT -d 127.0.0.11/32 -j DOCKER_OUTPUT", "COMMIT"
+        "*nat", ":DOCKER_OUTPUT - [0:0]", "-A OUTPUT -d 127.0.0.11/32 -j DOCKER_OUTPUT", "COMMIT",
+        "*mangle", "COMMIT",
     ]  # fmt: skip
 
 

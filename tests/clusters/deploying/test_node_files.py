@@ -96,6 +96,7 @@ def test_masters_talk_to_their_own_api_and_workers_to_the_balancer():
         ("scheduler", THREE.masters[1], "scheduler.conf"),
         ("agent", THREE.workers[0], "kubelet.conf"),
         ("balancer", THREE.workers[0], "kube-proxy.conf"),
+        ("network", THREE.workers[0], "network-policy.conf"),
     ):
         assert conf(THREE, step, member, name)["clusters"][0]["cluster"]["server"] == "https://127.0.0.1:6443"
 

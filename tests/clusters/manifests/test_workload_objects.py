@@ -38,7 +38,14 @@ def test_dns_answers_at_its_address_on_port_53_of_both_protocols():
     assert spec["clusterIP"] == "10.96.0.10"
     assert {(port["protocol"], port["port"]) for port in spec["ports"]} == {("UDP", 53), ("TCP", 53)}
     assert {port["targetPort"] for port in spec["ports"]} == {coredns.PORT}
-    assert coredns.PORT > 1024
+
+
+def test_dns_listens_on_the_port_that_policies_open_and_needs_no_privilege_for_it():
+    spec = BY_KIND["Deployment"]["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    assert {port["containerPort"] for port in container["ports"] if port["name"] != "metrics"} == {53}
+    setting = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "53"}
+    assert spec["securityContext"]["sysctls"] == [setting]
 
 
 def test_dns_serves_the_clusters_domain_and_asks_nobody_outside():

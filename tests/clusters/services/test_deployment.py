@@ -74,8 +74,10 @@ class ReadyKubernetes(FakeKubernetes):
             kept["spec"].setdefault("clusterIP", f"10.96.3.{len(self.objects)}")
         if kept["kind"] == "Pod":
             kept["metadata"]["uid"] = f"uid-of-{kept['metadata']['name']}"
+            kept.setdefault("status", {})["podIP"] = "10.244.9.9"
         if kept["kind"] in ("Pod", "Node"):
-            kept["status"] = {"conditions": [{"type": "Ready", "status": "True"}]}
+            ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+            kept["status"] = {**kept.get("status", {}), **ready}
         if kept["kind"] == "Deployment":
             kept["status"] = {"readyReplicas": kept["spec"]["replicas"]}
         return json.loads(json.dumps(kept))
@@ -359,6 +361,8 @@ class TestRun:
     def test_each_worker_is_asked_to_reach_the_others(self, cluster, operator, fake, api):
         deploy(cluster, operator)
         told = next(run["told"] for run in fake.runs if run["tag"] == "verify")["kcloud_probes"]
+        assert [target["node"] for target in told["w1"]["closed"]] == ["w2"]
+        assert told["w1"]["closed"][0]["address"] == "10.244.9.9"
         assert told["w1"]["pod_uid"] == "uid-of-on-w1"
         assert [one["node"] for one in told["w1"]["probes"]] == ["w2"]
         assert verification.NAMESPACE_PATH in api.deleted
@@ -463,7 +467,7 @@ class TestFailure:
         monkeypatch.setattr(deployment_addons, "PATIENCE", 0.0)
         api.down = ClusterUnreachable("No API server of prod answered", "refused", "Look at it")
         operation = deploy(cluster, operator)
-        assert (operation.state, operation.failure["step"]) == (State.FAILED, "dns")
+        assert (operation.state, operation.failure["step"]) == (State.FAILED, "network")
         assert operation.failure["remedy"]
 
     def test_nodes_that_do_not_come_up_are_named(self, cluster, operator, fake, api, monkeypatch):

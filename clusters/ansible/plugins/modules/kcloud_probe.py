@@ -1,12 +1,15 @@
 #!/usr/bin/python
-"""Ask every service from this host, and from inside a pod on it: by its address and by its name."""
+"""Ask every service from this host, and from inside a pod on it: by its address and by its name. From the pod also
+try what a network policy closes: it has to stay silent."""
 
 import ctypes
+import errno
 import glob
 import http.client
 import json
 import os
 import secrets
+import select
 import socket
 import struct
 import time
@@ -20,10 +23,12 @@ module: kcloud_probe
 short_description: Reach services of the cluster from a node and from a pod on it
 description:
   - Resolves each name at the cluster's DNS, asks the service over HTTP and checks which node answered.
+  - From the pod, checks that closed addresses answer nothing, not even a refusal.
 options:
   dns: {description: Address of the cluster's DNS, type: str, required: true}
   pod_uid: {description: A pod on this host whose network is used as well; empty for none, type: str}
   probes: {description: Services with name, address and the node that must answer, type: list, elements: dict}
+  closed: {description: Addresses with port and node that must stay silent, type: list, elements: dict}
   timeout: {description: Seconds until everything must have answered, type: int}
 author: KCloud
 """
@@ -99,6 +104,39 @@ def check_all(place, dns, probes, until):
     return len(probes)
 
 
+def answering(closed, patience=0.5):
+    """Those of the closed addresses that answer a connection within the patience, all tried at the same time."""
+    tried = {}
+    for target in closed:
+        link = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        link.setblocking(False)
+        link.connect_ex((target["address"], int(target["port"])))
+        tried[link] = target
+    until, found = time.monotonic() + patience, []
+    while tried and (left := until - time.monotonic()) > 0:
+        _readable, answered, _broken = select.select([], tried, [], left)
+        for link in answered:
+            error = link.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            target = tried.pop(link)
+            link.close()
+            # What no way leads to says nothing about policies; the probes before this one have shown that there is one.
+            if error in (0, errno.ECONNREFUSED):
+                found.append(target)
+    for link in tried:
+        link.close()
+    return found
+
+
+def check_closed(closed, until):
+    """Policies take a moment to be known on every node: tried again until the time is over."""
+    while found := answering(closed):
+        if time.monotonic() > until:
+            node, where = found[0]["node"], "%(address)s:%(port)s" % found[0]
+            raise Failure("not-enforced", node, "a pod gets an answer from %s" % where)
+        time.sleep(0.2)
+    return len(closed)
+
+
 def pod_process(uid):
     """A process of the pod, by its control group; 0 when there is none."""
     marks = (uid, uid.replace("-", "_"))
@@ -113,7 +151,7 @@ def pod_process(uid):
     return 0
 
 
-def check_in_pod(uid, dns, probes, until):
+def check_in_pod(uid, dns, probes, closed, until):
     """The same from a pod's network: a child process enters it and reports through a pipe."""
     process = pod_process(uid)
     if not process:
@@ -125,6 +163,7 @@ def check_in_pod(uid, dns, probes, until):
         try:
             enter_network(process)
             check_all("a pod", dns, probes, until)
+            check_closed(closed, until)
         except Failure as failure:
             report = failure.as_result()
         except BaseException as error:
@@ -137,7 +176,7 @@ def check_in_pod(uid, dns, probes, until):
     os.waitpid(child, 0)
     if report:
         raise Failure(**report)
-    return len(probes)
+    return len(probes) + len(closed)
 
 
 def enter_network(process):
@@ -152,6 +191,7 @@ def main():
             "dns": {"type": "str", "required": True},
             "pod_uid": {"type": "str", "default": ""},
             "probes": {"type": "list", "elements": "dict", "default": []},
+            "closed": {"type": "list", "elements": "dict", "default": []},
             "timeout": {"type": "int", "default": 40},
         }
     )
@@ -160,7 +200,9 @@ def main():
     try:
         answers = check_all("the host", wanted["dns"], wanted["probes"], until)
         if wanted["pod_uid"]:
-            answers += check_in_pod(wanted["pod_uid"], wanted["dns"], wanted["probes"], until)
+            answers += check_in_pod(
+                wanted["pod_uid"], wanted["dns"], wanted["probes"], wanted["closed"], until
+            )
     except Failure as failure:
         module.fail_json(msg=str(failure), kcloud=failure.as_result())
     module.exit_json(changed=False, answers=answers)

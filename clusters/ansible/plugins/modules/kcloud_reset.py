@@ -36,7 +36,8 @@ changes:
 """
 
 UNITS = (
-    "kubelet", "kube-proxy", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd", "kcloud-network",
+    "kubelet", "kube-proxy", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd",
+    "kcloud-network-policy", "kcloud-network",
 )  # fmt: skip
 PACKAGE_UNITS = ("haproxy", "containerd")
 PATHS = (
@@ -46,7 +47,7 @@ PATHS = (
     "/var/log/pods", "/var/log/containers", "/run/containerd", "/run/cni-ipam", "/run/flannel", "/run/kubernetes",
     "/var/run/kubernetes",
 )  # fmt: skip
-OURS = re.compile(r"KUBE-|CNI-|kcloud|kubernetes")
+OURS = re.compile(r"KUBE-|CNI-|KCLOUD-|kcloud|kubernetes")
 
 
 def stop_units():
@@ -139,7 +140,7 @@ def _clear_rules():
         _restore(program, kept)
         changes.append("removed rules of %s" % program)
     tables = run(["nft", "list", "tables"], "network", check=False) if os.path.exists("/usr/sbin/nft") else ""
-    for family, name in re.findall(r"^table (\S+) (kube-proxy)$", tables, re.MULTILINE):
+    for family, name in re.findall(r"^table (\S+) (kube-proxy|kube-network-policies)$", tables, re.MULTILINE):
         run(["nft", "delete", "table", family, name], "network")
         changes.append("removed the nftables table %s" % name)
     return changes
