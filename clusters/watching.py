@@ -16,12 +16,15 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from django.db import DatabaseError, close_old_connections, connection
+from django.utils import timezone
 
 from clusters import access
 from clusters.errors import ClusterError, WatchExpired
-from clusters.models import Cluster
+from clusters.manifests.network_policy import LEASES_PATH
+from clusters.models import Cluster, Node
 from clusters.observing.health import unreachable
 from clusters.observing.nodes import node_status
+from clusters.observing.policies import guard
 from clusters.services import observation
 from kcloud_site.operations import leases, processes
 from kcloud_site.tenants.encryption import SecretUnreadable
@@ -59,6 +62,7 @@ class Follower:
         self._stop = threading.Event()
         self._client: Client | None = None
         self._failures = 0
+        self._unguarded: tuple[str, ...] = ()
         self._thread = threading.Thread(target=self._run, name=f"watch-{cluster_pk}", daemon=True)
 
     def start(self) -> None:
@@ -87,8 +91,9 @@ class Follower:
     def _turn(self) -> None:
         """One list with the watches that follow it, until something ends them."""
         try:
-            self._client = self._connect(Cluster.objects.get(pk=self.cluster_pk))
-            self._follow(self._client)
+            cluster = Cluster.objects.get(pk=self.cluster_pk)
+            self._client = self._connect(cluster)
+            self._follow(self._client, agents=cluster.origin == Cluster.Origin.DEPLOYED)
         except WatchExpired:
             logger.info("watch of cluster %s expired: listing again", self.cluster_pk)
         except Cluster.DoesNotExist:
@@ -105,12 +110,13 @@ class Follower:
             if self._client is not None:
                 self._client.close()
 
-    def _follow(self, client: Client) -> None:
+    def _follow(self, client: Client, *, agents: bool) -> None:
+        """`agents`: whether the nodes have our policy agents; other people's clusters keep policies in their way."""
         observation.record_version(cluster_pk=self.cluster_pk, version=client.version())
         whole = client.get(NODES, resourceVersion="0")
         seen = [node_status(each) for each in whole.get("items") or []]
         observation.replace_nodes(cluster_pk=self.cluster_pk, seen=seen)
-        observation.judge_cluster(cluster_pk=self.cluster_pk)
+        self._judge(client if agents else None)
         self._failures = 0
         version = str((whole.get("metadata") or {}).get("resourceVersion", ""))
         while not self._stop.is_set():
@@ -120,6 +126,17 @@ class Follower:
                 if self._stop.is_set():
                     return
             observation.touch(cluster_pk=self.cluster_pk)
+            if agents:
+                self._judge(client)
+
+    def _judge(self, client: Client | None = None) -> None:
+        """The cluster's health; with a client the policy agents' leases are read first. Not watched: each is renewed
+        every few seconds, and only silence is news."""
+        if client is not None:
+            beats = client.get(LEASES_PATH, resourceVersion="0").get("items") or []
+            nodes = Node.objects.filter(cluster_id=self.cluster_pk).values_list("name", flat=True)
+            self._unguarded = guard(nodes, beats, timezone.now()).unguarded
+        observation.judge_cluster(cluster_pk=self.cluster_pk, unguarded=self._unguarded)
 
     def _take(self, kind: str, item: dict[str, Any]) -> None:
         seen = node_status(item)
@@ -130,7 +147,7 @@ class Follower:
         else:
             changed = observation.record_node(cluster_pk=self.cluster_pk, seen=seen)
         if changed:
-            observation.judge_cluster(cluster_pk=self.cluster_pk)
+            self._judge()
 
     def _failed(self, why: str) -> None:
         if self._stop.is_set():

@@ -2,6 +2,7 @@
 # Runs on the host, sent over SSH on stdin: Python 3.6 and newer, standard library only, changes nothing.
 # Prints one line: "KCLOUD-FACTS 1 {json}". A part that fails is left out and named under "problems".
 import glob
+import gzip
 import json
 import os
 import platform
@@ -17,8 +18,15 @@ SYSCTLS = (
     "kernel.pid_max kernel.panic kernel.panic_on_oops vm.overcommit_memory vm.panic_on_oom vm.swappiness"
 ).split()
 MODULES = (
-    "overlay br_netfilter nf_conntrack nf_tables ip_tables iptable_nat nf_nat vxlan ip_vs xt_comment".split()
-)
+    "overlay br_netfilter nf_conntrack nf_tables ip_tables iptable_nat nf_nat vxlan ip_vs xt_comment "
+    "nfnetlink_queue nft_queue xt_NFQUEUE"
+).split()
+# What the kernel was built with says about those that show nowhere else when they are built in.
+OPTIONS = {
+    "nfnetlink_queue": "CONFIG_NETFILTER_NETLINK_QUEUE",
+    "nft_queue": "CONFIG_NFT_QUEUE",
+    "xt_NFQUEUE": "CONFIG_NETFILTER_XT_TARGET_NFQUEUE",
+}
 TOOLS = (
     "ip iptables nft conntrack ethtool socat tar systemctl mount modprobe sysctl crictl ctr kubectl haproxy "
     "apt-get dpkg dnf yum zypper rpm apk pacman chronyd ntpd"
@@ -58,9 +66,9 @@ def read(path, most=65536):
         return file.read(most).decode("utf-8", "replace")
 
 
-def read_or(path, other=""):
+def read_or(path, other="", most=65536):
     try:
-        return read(path).strip()
+        return read(path, most).strip()
     except OSError:
         return other
 
@@ -325,20 +333,38 @@ def signs():
     return {"signs": found}
 
 
+def kernel_options():
+    """{"CONFIG_X": "y" or "m"}; {} when the kernel does not tell how it was built."""
+    text = read_or("/boot/config-" + platform.release(), "", 1 << 20)
+    if not text and os.path.exists("/proc/config.gz"):
+        with gzip.open("/proc/config.gz", "rt") as file:
+            text = file.read(1 << 20)
+    rows = [line.partition("=") for line in text.splitlines() if line.startswith("CONFIG_")]
+    return {row[0]: row[2] for row in rows}
+
+
+def module_state(name, options, absent):
+    """ "loaded" (or built in), "available", "missing", or "unknown"."""
+    if name in OPTIONS and options:
+        built = options.get(OPTIONS[name], "")
+        return "loaded" if built == "y" else absent if built == "m" else "missing"
+    return absent
+
+
 def kernel_settings():
     values = {name: read_or("/proc/sys/" + name.replace(".", "/"), None) for name in SYSCTLS}
     built_in = read_or("/lib/modules/%s/modules.builtin" % platform.release())
     file_systems = read_or("/proc/filesystems").split()
     # A container, or a kernel whose module directory is elsewhere: nobody can tell what it could load.
     absent = "missing" if os.path.isdir("/lib/modules/" + platform.release()) else "unknown"
-    modules = {}
+    modules, options = {}, kernel_options()
     for name in MODULES:
         if os.path.isdir("/sys/module/" + name) or name in file_systems or "/%s.ko" % name in built_in:
             modules[name] = "loaded"
         elif glob.glob("/lib/modules/%s/kernel/**/%s.ko*" % (platform.release(), name), recursive=True):
             modules[name] = "available"
         else:
-            modules[name] = absent
+            modules[name] = module_state(name, options, absent)
     return {
         "sysctls": {name: " ".join(value.split()) for name, value in values.items() if value is not None},
         "modules": modules,

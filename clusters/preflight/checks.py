@@ -25,6 +25,7 @@ HOST_CHECKS = (
     "architecture",
     "kernel",
     "features",
+    "policies",
     "cgroup",
     "cpu",
     "memory",

@@ -25,8 +25,10 @@ _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": 
 _SUITES = {"bookworm": ("debian", "12"), "trixie": ("debian", "13")}
 DISK_PATHS = ("/var/lib", "/var/log", "/opt")
 NEEDED_MODULES = ("overlay", "br_netfilter", "nf_conntrack", "nf_tables")
+QUEUE_WAYS = {"nftables": "nft_queue", "iptables": "xt_NFQUEUE"}
+QUEUE_MODULES = ("nfnetlink_queue", *QUEUE_WAYS.values())
 MASTER_PORTS = (2379, 2380, 2381, 6443, 10257, 10259)
-WORKER_PORTS = (10248, 10249, 10250, 10256)
+WORKER_PORTS = (10248, 10249, 10250, 10251, 10252, 10256)
 BALANCER_PORTS = (6443,)
 
 
@@ -63,6 +65,7 @@ def machine_findings(task: HostTask, facts: HostFacts, skew: int) -> list[Findin
         _architecture(task, facts),
         _kernel(task, facts),
         _features(facts),
+        _policies(task, facts),
         _cgroup(task, facts),
         _cpu(facts),
         _memory(facts),
@@ -134,6 +137,21 @@ def _features(facts: HostFacts) -> Finding:
     if unseen:
         return Finding("features", "pass", {"code": "unseen", "unseen": ", ".join(unseen)})
     return Finding("features", "pass", {"code": "ok"})
+
+
+def _policies(task: HostTask, facts: HostFacts) -> Finding:
+    """Whether the kernel can hand packets to the agent of network policies, by nftables or by iptables."""
+    if task.role == "master":
+        return Finding("policies", "pass", {"code": "master"})
+    known = {name: facts.modules.get(name, "unknown") for name in QUEUE_MODULES}
+    ways = [way for way, module in QUEUE_WAYS.items() if known[module] in ("loaded", "available")]
+    if known["nfnetlink_queue"] == "missing" or all(
+        known[module] == "missing" for module in QUEUE_WAYS.values()
+    ):
+        return Finding("policies", "block", {"code": "none"})
+    if not ways:
+        return Finding("policies", "pass", {"code": "unseen"})
+    return Finding("policies", "pass", {"code": "ok", "way": ways[0]})
 
 
 def _cgroup(task: HostTask, facts: HostFacts) -> Finding:

@@ -12,6 +12,7 @@ TITLES: dict[str, str] = {
     "architecture": _("Architecture"),
     "kernel": _("Kernel"),
     "features": _("Kernel features"),
+    "policies": _("Network policies"),
     "cgroup": _("Control groups"),
     "cpu": _("CPU"),
     "memory": _("Memory"),
@@ -96,6 +97,17 @@ TEXTS: dict[tuple[str, str], tuple[str, str]] = {
     ("kernel", "nftables"): (
         _("{kernel}; proxy mode nftables needs {wanted} or newer"),
         _("Choose proxy mode iptables, or install a newer kernel."),
+    ),
+    ("policies", "ok"): (_("can be kept, by {way}"), ""),
+    ("policies", "master"): (_("a master runs no pods"), ""),
+    ("policies", "unseen"): (_("the host does not show whether its kernel can queue packets"), ""),
+    ("policies", "none"): (
+        _(
+            "the kernel can queue packets neither for nftables nor for iptables: network policies could not be kept"
+        ),
+        _(
+            "Use a kernel with nfnetlink_queue and nft_queue or xt_NFQUEUE; the usual ones of Debian have them."
+        ),
     ),
     ("features", "ok"): (_("overlay, bridge filtering, nf_tables, connection tracking"), ""),
     ("features", "missing"): (

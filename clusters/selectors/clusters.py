@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 
 from clusters.models import Cluster, Membership, Node
 from clusters.observing.comparison import Difference, PlannedNode, compare
-from clusters.observing.health import listed
+from clusters.observing.health import UNGUARDED, listed
 from clusters.observing.nodes import NodeTaint, from_json
 from clusters.planning.plan import PlanSpec, load
 from kcloud_site.operations.models import ACTIVE, Operation, State
@@ -184,6 +184,11 @@ def _health(cluster: Cluster, nodes: list[Node]) -> Situation:
         return Situation("down", word, cluster.health_reason, following, since)
     if not away:
         following = _("Open the node: its conditions say what is short.")
+        if cluster.health_reason.startswith(UNGUARDED):
+            following = _(
+                "Look at kcloud-network-policy.service there: while it is away, nothing new reaches the pods of "
+                "that node. A cluster from before there was one gets it when it is deployed again."
+            )
         return Situation(cluster.health, word, cluster.health_reason, following, since)
     names = listed([node.name for node in away])
     why = ngettext(

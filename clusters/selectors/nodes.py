@@ -21,8 +21,10 @@ from django.utils import timezone
 from clusters import access
 from clusters.adapters.kubernetes import KubernetesClient
 from clusters.errors import ClusterError, ResourceNotFound
+from clusters.manifests.network_policy import LEASES_PATH
 from clusters.models import Cluster, Node
 from clusters.observing.nodes import PodSummary, moment, pod_summary, pods_by_node
+from clusters.observing.policies import Guard, guard
 from kcloud_site.tenants.encryption import SecretUnreadable
 
 LIVE_SECONDS = 2.0
@@ -70,6 +72,8 @@ class ControlPlane:
     masters: list[Master] = field(default_factory=list)
     leaders: list[Leader] = field(default_factory=list)
     problem: str = ""
+    # None: not asked, since other people's clusters keep policies in their own way.
+    policies: Guard | None = None
 
     @property
     def ready_masters(self) -> int:
@@ -134,7 +138,7 @@ def pod_counts(cluster: Cluster) -> dict[str, int]:
 
 
 def control_plane(cluster: Cluster) -> ControlPlane:
-    """Every API server asked at the same time, and the leases of scheduler and control service."""
+    """Every API server asked at the same time, and the leases of scheduler, control service and policy agents."""
     try:
         client = access.kubernetes_for(cluster, timeout=LIVE_SECONDS)
         alone = access.kubernetes_each(cluster, timeout=LIVE_SECONDS)
@@ -145,7 +149,17 @@ def control_plane(cluster: Cluster) -> ControlPlane:
         # Nobody is asked for leases when nobody answers: the page would wait a second time.
         awake = COMPONENTS if any(master.ready for master in masters) else ()
         leaders = list(pool.map(_quietly(_leader), [client] * len(awake), awake))
-    return ControlPlane(masters, leaders)
+    ours = awake and cluster.origin == Cluster.Origin.DEPLOYED
+    return ControlPlane(masters, leaders, policies=_policies(cluster, client) if ours else None)
+
+
+def _policies(cluster: Cluster, client: KubernetesClient) -> Guard | None:
+    """On which of the nodes the portal knows policies hold right now."""
+    try:
+        leases = client.get(LEASES_PATH, resourceVersion="0").get("items") or []
+    except ClusterError:
+        return None
+    return guard(cluster.nodes.values_list("name", flat=True), leases, timezone.now())
 
 
 def _quietly(ask: Callable[..., Answer]) -> Callable[..., Answer]:

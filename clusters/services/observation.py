@@ -51,13 +51,13 @@ def touch(*, cluster_pk: int) -> None:
     Node.objects.filter(cluster_id=cluster_pk, seen_at__lt=now - TOUCH_EVERY).update(seen_at=now)
 
 
-def judge_cluster(*, cluster_pk: int) -> Health:
-    """Work out the health from the rows and keep it."""
+def judge_cluster(*, cluster_pk: int, unguarded: Iterable[str] = ()) -> Health:
+    """Work out the health from the rows and keep it. `unguarded`: nodes on which network policies do not hold."""
     statuses = [
         reading.from_json(data)
         for data in Node.objects.filter(cluster_id=cluster_pk).values_list("status", flat=True)
     ]
-    verdict = judge(statuses)
+    verdict = judge(statuses, unguarded)
     record_health(cluster_pk=cluster_pk, health=verdict)
     return verdict
 

@@ -6,10 +6,12 @@ import builtins
 import copy
 import queue
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from clusters.adapters.answers import as_object, path_of
 from clusters.errors import ClusterUnreachable, ResourceConflict, ResourceNotFound
+from clusters.manifests.network_policy import LEASES_PATH, WAY_LABEL
 
 
 class FakeKubernetes:
@@ -139,8 +141,20 @@ def _labels(obj: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_nodes(*nodes: dict[str, Any]) -> FakeKubernetes:
-    """A fake cluster that has these nodes."""
+    """A fake cluster that has these nodes, each with a policy agent that has spoken just now."""
     fake = FakeKubernetes()
     for node in nodes:
-        fake.objects[f"/api/v1/nodes/{node['metadata']['name']}"] = node
+        name = node["metadata"]["name"]
+        fake.objects[f"/api/v1/nodes/{name}"] = node
+        fake.objects[f"{LEASES_PATH}/{name}"] = agent_lease(name)
     return fake
+
+
+def agent_lease(node: str, *, age: float = 0.0, way: str = "iptables") -> dict[str, Any]:
+    """The lease a node's policy agent renewed `age` seconds ago."""
+    renewed = datetime.now(UTC) - timedelta(seconds=age)
+    return {
+        "kind": "Lease",
+        "metadata": {"name": node, "labels": {WAY_LABEL: way}},
+        "spec": {"holderIdentity": node, "renewTime": renewed.isoformat()},
+    }

@@ -12,10 +12,11 @@ from django.db import connection
 
 from clusters import watching
 from clusters.errors import ClusterUnreachable, WatchExpired
+from clusters.manifests.network_policy import LEASES_PATH
 from clusters.models import Cluster, Node
 from clusters.watching import Watcher
 from kcloud_site.operations.models import Lease
-from tests.clusters.fake_kubernetes import with_nodes
+from tests.clusters.fake_kubernetes import agent_lease, with_nodes
 from tests.clusters.kube_objects import make_cluster, raw_node
 from tests.operations import processes
 
@@ -99,6 +100,27 @@ def test_events_are_followed_one_by_one(started):
     fake.events.put(("DELETED", raw_node("w1")))
     eventually(lambda: health() == "healthy")
     assert names() == ["w2"]
+
+
+def test_a_silent_policy_agent_degrades_the_cluster_until_it_speaks_again(started, monkeypatch):
+    monkeypatch.setattr(watching, "WATCH_SECONDS", 0.1)
+    make_cluster(health="unknown")
+    fake = with_nodes(raw_node("w1"), raw_node("w2"))
+    fake.objects[f"{LEASES_PATH}/w2"] = agent_lease("w2", age=600)
+    started({"dev": fake}).look()
+    eventually(lambda: health() == "degraded")
+    assert "not kept on w2" in Cluster.objects.get().health_reason
+    fake.objects[f"{LEASES_PATH}/w2"] = agent_lease("w2")
+    eventually(lambda: health() == "healthy")
+
+
+def test_an_imported_clusters_nodes_need_no_agent_of_ours(started):
+    make_cluster(health="unknown", origin="imported")
+    fake = with_nodes(raw_node("w1"))
+    del fake.objects[f"{LEASES_PATH}/w1"]
+    started({"dev": fake}).look()
+    eventually(lambda: health() == "healthy")
+    assert LEASES_PATH not in fake.asked
 
 
 def test_a_watch_that_ends_goes_on_where_it_was_without_listing(started):

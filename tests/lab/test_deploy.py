@@ -23,6 +23,7 @@ from clusters import access
 from clusters.bundle import locations
 from clusters.lab import faults, ssh
 from clusters.lab import hosts as lab_hosts
+from clusters.manifests import network_policy
 from clusters.models import Cluster, Host
 from clusters.selectors.preflight import preflight_verdict
 from clusters.services import (
@@ -39,6 +40,8 @@ from kcloud_site.operations import runner
 from kcloud_site.operations import services as operations
 from kcloud_site.operations.models import LogLine, Operation, State, Step, StepTarget
 from tests.databases import using
+from tests.lab.policy_matrix import CASES
+from tests.lab.policy_trial import Trial
 from tests.operations import processes
 
 pytestmark = pytest.mark.lab
@@ -274,6 +277,49 @@ def test_keys_on_hosts_are_roots_alone_and_no_authority_key_is_there(site):
         assert cluster_secrets.get(Cluster.objects.get(name="small"), name).decode() not in authority
 
 
+@pytest.fixture(scope="class")
+def trial(site):
+    """Pods of two namespaces on both workers, asking each other."""
+    client = access.kubernetes_for(Cluster.objects.get(name="small"))
+    nodes = {name: site.lab.host(name).address for name in ("d2", "d3")}
+    made = Trial(client, lambda node, command: on(site, node, command), nodes, "10.96.0.10")
+    try:
+        made.start()
+        yield made
+    finally:
+        made.end()
+
+
+class TestNetworkPolicies:
+    @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+    def test_network_policies_mean_what_they_say_on_one_node_and_across(self, trial, case):
+        assert trial.wrong(case) == {}
+
+    def test_a_killed_policy_agent_comes_back_and_nothing_opens_meanwhile(self, site, trial):
+        closed, back = ("policy-blue/d3/a", "policy-red/d3/a"), ("policy-blue/d3/a", "policy-blue/d2/a")
+        with trial.under(CASES[1]):
+            processes.until(lambda: not trial.reach(*closed), 10)
+            on(site, "d3", "systemctl kill --signal=KILL kcloud-network-policy.service")
+            assert not trial.reach(*closed)
+            processes.until(lambda: trial.reach(*back), 30)
+            assert not trial.reach(*closed)
+        assert int(on(site, "d3", "systemctl show --property=NRestarts --value kcloud-network-policy")) == 1
+
+    def test_without_its_policy_agent_a_node_is_closed_and_the_portal_hears_its_silence(self, site, trial):
+        out, within = ("policy-blue/d3/a", "policy-blue/d2/a"), ("policy-blue/d3/a", "policy-red/d3/a")
+        on(site, "d3", "systemctl stop kcloud-network-policy.service")
+        try:
+            assert not trial.reach(*out)
+            assert not trial.reach(*within, "UDP")
+            client = access.kubernetes_for(Cluster.objects.get(name="small"))
+            before = _leases(client, network_policy.NAMESPACE)
+            processes.until(lambda: _leases(client, network_policy.NAMESPACE)["d2"] > before["d2"], 30)
+            assert _leases(client, network_policy.NAMESPACE)["d3"] == before["d3"]
+        finally:
+            on(site, "d3", "systemctl start kcloud-network-policy.service")
+        assert trial.reach(*out)
+
+
 def test_the_second_run_changes_nothing_and_says_so(site):
     cluster = Cluster.objects.get(name="small")
     operation = carry_out(deployment.deploy_cluster(cluster=cluster, by=site.by))
@@ -349,8 +395,9 @@ def test_reset_wants_the_name_and_leaves_bare_spare_hosts(site):
             name,
             "ls -d /etc/kubernetes /opt/kcloud/* /var/lib/etcd /var/lib/kubelet /var/lib/containerd /etc/cni "
             "2>/dev/null;"
-            "ip -o link | grep -o cni0; ip route | grep -E '10\\.(244|96)\\.'; iptables-save | grep -E 'KUBE|CNI-';"
-            "dpkg -l | grep -E 'containerd|runc|haproxy'; pgrep -l 'kube|etcd|containerd'; true",
+            "ip -o link | grep -o cni0; ip route | grep -E '10\\.(244|96)\\.';"
+            "iptables-save | grep -E 'KUBE|CNI-|KCLOUD';"
+            "dpkg -l | grep -E 'containerd|runc|haproxy'; pgrep -l 'kube|kcloud|etcd|containerd'; true",
         )
         assert left == "", name
     plans.discard_draft(cluster=cluster, by=site.by)
@@ -365,8 +412,8 @@ def test_three_masters_form_a_cluster(site):
     assert ready_nodes(site, cluster) == {"d4", "d5"}
 
 
-def _leases(client):
-    path = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+def _leases(client, namespace="kube-node-lease"):
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
     return {row["metadata"]["name"]: row["spec"]["renewTime"] for row in client.list(path)}
 
 

@@ -108,6 +108,13 @@ TABLE = [
     ("kernel", with_(kernel="10.0"), {}, ("pass", "ok")),
     ("features", with_(modules={"overlay": "missing"}), {}, ("block", "missing")),
     ("features", with_(modules={}), {}, ("pass", "unseen")),
+    ("policies", with_(modules={}), {}, ("pass", "unseen")),
+    ("policies", with_(modules={"nft_queue": "missing", "xt_NFQUEUE": "loaded"}), {}, ("pass", "ok")),
+    ("policies", with_(modules={"nft_queue": "available", "xt_NFQUEUE": "missing"}), {}, ("pass", "ok")),
+    ("policies", with_(modules={"nft_queue": "missing", "xt_NFQUEUE": "unknown"}), {}, ("pass", "unseen")),
+    ("policies", with_(modules={"nft_queue": "missing", "xt_NFQUEUE": "missing"}), {}, ("block", "none")),
+    ("policies", with_(modules={"nfnetlink_queue": "missing", "nft_queue": "loaded"}), {}, ("block", "none")),
+    ("policies", with_(modules={"nfnetlink_queue": "missing"}), {"role": "master"}, ("pass", "master")),
     (
         "features",
         with_(

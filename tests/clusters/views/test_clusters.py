@@ -5,11 +5,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from clusters.errors import ClusterUnreachable
+from clusters.manifests.network_policy import LEASES_PATH
 from clusters.models import Cluster
+from clusters.observing.health import judge
+from clusters.observing.nodes import node_status
 from clusters.selectors import nodes as seeing
 from kcloud_site import formatting
 from kcloud_site.operations.models import Operation, Step
-from tests.clusters.fake_kubernetes import FakeKubernetes
+from tests.clusters.fake_kubernetes import FakeKubernetes, agent_lease
 from tests.clusters.kube_objects import make_cluster, make_host, make_nodes, make_plan, raw_node, raw_pod
 
 pytestmark = pytest.mark.django_db
@@ -247,6 +250,35 @@ def test_the_control_plane_tells_its_own_state(see, kube):
     assert "1 of 1 ready" in text
     assert "led by m1" in text
     assert "nobody holds its lease" in text
+
+
+def test_the_page_says_on_how_many_nodes_network_policies_are_kept(see, kube):
+    cluster = make_cluster()
+    make_nodes(cluster, raw_node("w1"), raw_node("w2"))
+    for node in ("w1", "w2"):
+        kube.objects[f"{LEASES_PATH}/{node}"] = agent_lease(node)
+    assert "kept on 2 of 2 nodes (iptables)" in see("detail", "dev")
+    kube.objects[f"{LEASES_PATH}/w2"] = agent_lease("w2", age=600)
+    text = see("detail", "dev")
+    assert "not kept on w2" in text
+    assert "kcloud-network-policy.service" in text
+
+
+def test_a_cluster_with_a_silent_policy_agent_says_where_to_look(see):
+    cluster = make_cluster(health="degraded", health_reason=judge_unguarded("w2"))
+    make_nodes(cluster, raw_node("w1"), raw_node("w2"))
+    text = see("detail", "dev")
+    assert "Network policies are not kept on w2." in text
+    assert "Look at kcloud-network-policy.service there" in text
+
+
+def judge_unguarded(name):
+    return judge([node_status(raw_node(name))], [name]).reason
+
+
+def test_an_imported_cluster_says_nothing_about_agents_it_does_not_have(see, kube):
+    make_nodes(make_cluster(origin="imported"), raw_node("w1"))
+    assert "Network policies" not in see("detail", "dev")
 
 
 def test_a_master_that_is_not_ready_names_the_checks_that_failed(see, kube, monkeypatch):
