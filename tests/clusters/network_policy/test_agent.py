@@ -94,9 +94,11 @@ def test_a_pod_the_api_does_not_know_yet_is_closed_even_without_a_policy(node):
     eventually(lambda: node.ask(one, fresh), node.log)
 
 
-def test_the_first_datagram_of_a_fresh_pod_waits_until_the_api_knows_it(node):
+@pytest.mark.parametrize("outward", [True, False], ids=["from it", "to it"])
+def test_the_first_datagram_of_a_fresh_pod_waits_until_the_api_knows_it(node, outward):
     one, fresh = node.pod("one"), node.pod("fresh", known=False)
-    answer = node.asking(fresh, one, "UDP", patience=5)
+    source, target = (fresh, one) if outward else (one, fresh)
+    answer = node.asking(source, target, "UDP", patience=5)
     eventually(lambda: waiting(node) > 0, node.log)
     node.tell("fresh")
     assert answer() == "word", "one datagram was sent, once"

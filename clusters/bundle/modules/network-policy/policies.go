@@ -125,9 +125,14 @@ func (p *policies) start(ctx context.Context) error {
 	return nil
 }
 
-// knowsSender is false for an address of the pod network that no pod is known to have.
-func (p *policies) knowsSender(packet *network.Packet) bool {
-	return !p.options.cluster.Contains(packet.SrcIP) || isGateway(packet.SrcIP) || p.isKnown(packet.SrcIP)
+// knowsBoth is false while a packet comes from an address of the pod network that no pod is known to have, or goes to
+// one of this node's; pods of other nodes are their nodes' business.
+func (p *policies) knowsBoth(packet *network.Packet) bool {
+	return p.accountsFor(p.options.cluster, packet.SrcIP) && p.accountsFor(p.options.own, packet.DstIP)
+}
+
+func (p *policies) accountsFor(pods *net.IPNet, address net.IP) bool {
+	return !pods.Contains(address) || isGateway(address) || p.isKnown(address)
 }
 
 func (p *policies) isKnown(address net.IP) bool {
@@ -145,7 +150,7 @@ func isGateway(address net.IP) bool {
 // is to be protected must not be open until the API knows it.
 func (p *policies) allow(packet *network.Packet) bool {
 	for _, address := range []net.IP{packet.SrcIP, packet.DstIP} {
-		if p.options.own.Contains(address) && !isGateway(address) && !p.isKnown(address) {
+		if !p.accountsFor(p.options.own, address) {
 			return false
 		}
 	}

@@ -32,8 +32,8 @@ var decided = promauto.NewCounterVec(prometheus.CounterOpts{
 
 // packetQueue takes packets from an NFQUEUE rule and answers what policies say of them.
 //
-// A pod that has only just started sends before the API knows its address. Its packets wait (a little, and few at a
-// time) instead of being lost: a resolver would not ask again for seconds.
+// A pod that has only just started sends, and is asked, before its address is known here. Such packets wait (a little,
+// and few at a time) instead of being lost: a resolver would not ask again for seconds.
 type packetQueue struct {
 	options  *options
 	policies *policies
@@ -141,7 +141,7 @@ func (q *packetQueue) take(told nfqueue.Attribute) int {
 		return 0
 	}
 	packet.ID, packet.Payload = *told.PacketID, nil
-	if !q.policies.knowsSender(&packet) && q.keep(waitingPacket{packet.ID, packet, time.Now().Add(unknownFor)}) {
+	if !q.policies.knowsBoth(&packet) && q.keep(waitingPacket{packet.ID, packet, time.Now().Add(unknownFor)}) {
 		return 0
 	}
 	q.answer(packet.ID, q.policies.allow(&packet))
@@ -159,13 +159,13 @@ func (q *packetQueue) keep(one waitingPacket) bool {
 	return true
 }
 
-// review answers waiting packets whose sender is known by now, and those that have waited long enough.
+// review answers waiting packets whose pods are known by now, and those that have waited long enough.
 func (q *packetQueue) review(now time.Time) {
 	q.lock.Lock()
 	var due []waitingPacket
 	rest := q.waiting[:0]
 	for _, one := range q.waiting {
-		if q.policies.knowsSender(&one.packet) || now.After(one.until) {
+		if q.policies.knowsBoth(&one.packet) || now.After(one.until) {
 			due = append(due, one)
 		} else {
 			rest = append(rest, one)
