@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -56,7 +56,7 @@ class PreferencesMiddleware:
         if user.must_change_password and not _is_open(request.path_info, _BEFORE_NEW_PASSWORD):
             return redirect("password_change")
         if must_add_second_factor(user) and not _is_open(request.path_info, _BEFORE_SECOND_FACTOR):
-            return redirect("mfa_index")
+            return _second_factor_first(request)
         return self.get_response(request)
 
 
@@ -99,6 +99,21 @@ def _activate_zone(name: str) -> None:
         timezone.deactivate()
     else:
         timezone.activate(zone)
+
+
+def _second_factor_first(request: HttpRequest) -> HttpResponse:
+    """To the page that sets one up; a program that borrowed the session is told so."""
+    if not request.path_info.startswith("/api/"):
+        return redirect("mfa_index")
+    said = {
+        "type": "about:blank",
+        "status": 403,
+        "title": "Forbidden",
+        "code": "second_factor_needed",
+        "detail": _("Platform operators need a second factor on this portal."),
+        "remedy": _("Set one up in the console, or use an API token."),
+    }
+    return JsonResponse(said, status=403, content_type="application/problem+json")
 
 
 def _is_open(path: str, names: tuple[str, ...]) -> bool:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from kcloud_site import attention, member_attention
+from kcloud_site.sign_in.selectors import whom_to_ask
 from kcloud_site.tenants.permissions import operator_required, platform_role
 
 
@@ -18,7 +19,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     """What needs the person: on the platform, or in the own tenants."""
     if platform_role(request.user) is None:
         mine = {"overview": member_attention.overview(request.user), "now": timezone.now()}
-        return render(request, "member_overview.html", mine)
+        return render(request, "member_overview.html", {**mine, "operators": whom_to_ask})
     return render(request, "overview.html", {"overview": attention.overview(), "now": timezone.now()})
 
 

@@ -65,6 +65,7 @@ class AgainForm(ReauthenticateForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["password"].help_text = ""
         _say(self, password=_("Password"))
 
 

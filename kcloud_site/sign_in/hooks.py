@@ -34,7 +34,7 @@ from kcloud_site.tenants.models import User
 
 _log = logging.getLogger(__name__)
 
-_NOT_RIGHT = _("Name or password is not right. Capital and small letters differ in the password.")
+_NOT_RIGHT = _("Name or password is not right.")
 # Of the library's messages the ones that say something the next page does not.
 _SAID = {
     "account/messages/password_changed.txt": _("Password changed. Other sessions of yours are signed out."),
@@ -42,7 +42,7 @@ _SAID = {
         "The authenticator app is set up: the next sign-in asks for its code."
     ),
     "mfa/messages/totp_deactivated.txt": _("The authenticator app is removed."),
-    "mfa/messages/recovery_codes_generated.txt": _("New recovery codes are made; the old ones are void."),
+    "mfa/messages/recovery_codes_generated.txt": _("Recovery codes are made; earlier ones are void."),
     "mfa/messages/webauthn_added.txt": _("The passkey is added."),
     "mfa/messages/webauthn_removed.txt": _("The passkey is removed."),
 }

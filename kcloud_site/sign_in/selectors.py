@@ -53,6 +53,11 @@ def sessions_of(user: User) -> QuerySet[UserSession]:
     return found.order_by("-created_at", "-pk")
 
 
+def whom_to_ask() -> list[User]:
+    """A few platform operators, for whoever may see nothing yet."""
+    return list(User.objects.filter(is_active=True, is_staff=True).order_by("-last_login", "username")[:3])
+
+
 def must_add_second_factor(user: User) -> bool:
     """Whether the rule for platform operators holds the person up."""
     if not (settings.OPERATOR_MFA and user.is_operator):

@@ -259,5 +259,5 @@ def test_the_company_account_signs_in(page, at, live_server, settings, tmp_path,
         page.wait_for_url(f"{live_server.url}/")
     finally:
         provider.stop()
-    assert page.get_by_text("may not see anything yet").count() == 1
+    assert page.get_by_text("You are in no tenant yet").count() == 1
     assert User.objects.get().username == "li.wei"

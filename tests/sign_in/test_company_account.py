@@ -80,16 +80,18 @@ def test_the_flow_carries_a_state_and_a_pkce_challenge(client, provider):
     assert query["response_type"] == ["code"]
 
 
-def test_somebody_new_gets_an_account_that_may_see_nothing(client, provider):
+def test_somebody_new_gets_an_account_that_may_see_nothing(client, provider, django_user_model):
+    django_user_model.objects.create_user("root", "root@example.com", is_staff=True)
     response = sign_in(client, provider)
     assert (response.status_code, response["Location"]) == (302, "/")
-    user = User.objects.get()
+    user = User.objects.get(is_staff=False)
     assert (user.username, user.email, user.display_name) == ("li.wei", "li.wei@example.com", "Li Wei")
     assert not user.is_staff
     assert not user.has_usable_password()
     assert not user.memberships.exists()
     page = client.get("/").content.decode()
-    assert "may not see anything yet" in page
+    assert "You are in no tenant yet" in page
+    assert '<a href="mailto:root@example.com">root</a>' in page
     assert events("person.create") == [("system", "li.wei", {"username": "li.wei", "identity": "company"})]
     assert [event[2]["by_means_of"] for event in events("user.sign_in")] == ["socialaccount"]
 

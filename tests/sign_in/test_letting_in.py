@@ -1,6 +1,7 @@
 """Helping somebody who lost a password or a second factor; the admin's door; audit of what goes wrong at the door."""
 
 import re
+from io import StringIO
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -42,6 +43,25 @@ def test_a_mistake_is_named_and_changes_nothing(person, arguments, why):
         call_command("let_in", *arguments)
     person.refresh_from_db()
     assert person.check_password("a-long-password")
+
+
+def test_the_first_operator_comes_in_by_the_told_password(client, enter, db):
+    told = StringIO()
+    call_command("first_operator", "--username", "first", stdout=told)
+    password = re.search(r"one-time password (\S+)", told.getvalue()).group(1)
+    assert enter("first", password).status_code == 303
+    assert client.get("/clusters/")["Location"] == "/preferences/password/"
+    data = {"oldpassword": password, "password1": "another-long-one", "password2": "another-long-one"}
+    assert client.post("/preferences/password/", data).status_code == 303
+    assert client.get("/clusters/").status_code == 200
+
+
+def test_the_one_time_password_itself_is_no_new_password(client, person, enter, capsys):
+    password = re.search(r"[a-z2-9-]{23}", let_in(capsys, "person", "--password")).group()
+    enter("person", password)
+    data = {"oldpassword": password, "password1": password, "password2": password}
+    assert client.post("/preferences/password/", data).status_code == 422
+    assert client.get("/preferences/")["Location"] == "/preferences/password/"
 
 
 # ---- the admin ---------------------------------------------------------------------------------------------

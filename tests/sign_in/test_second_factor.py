@@ -203,10 +203,12 @@ def test_passkeys_of_others_can_be_neither_named_nor_removed(client, operator, p
 def test_an_operator_without_a_second_factor_can_only_set_one_up(client, operator, enter, prove, settings):
     settings.OPERATOR_MFA = True
     enter()
-    for address in ("/", "/operations/", "/preferences/", "/admin/", "/api/v1/operations"):
+    for address in ("/", "/operations/", "/preferences/", "/admin/"):
         response = client.get(address)
         assert (response.status_code, response["Location"]) == (302, SECURITY)
     assert "until then no other page opens" in client.get(SECURITY).content.decode()
+    answer = client.get("/api/v1/operations")
+    assert (answer.status_code, answer.json()["code"]) == (403, "second_factor_needed")
     prove(f"{SECURITY}app/")
     assert client.get(f"{SECURITY}app/").status_code == 200
 
