@@ -131,10 +131,9 @@ def network_policies(spec: EnvironmentSpec) -> list[Object]:
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": DNS_NAMESPACE}},
         "podSelector": {"matchLabels": dict(DNS_LABELS)},
     }
-    # A policy sees the pod's own port, behind the Service's: ours listens on another than most.
-    ports = [
-        {"protocol": protocol, "port": port} for protocol in ("UDP", "TCP") for port in (53, DNS_POD_PORT)
-    ]
+    # A policy sees the pod's own port, behind the Service's, and not every DNS listens on 53.
+    numbers = sorted({53, DNS_POD_PORT})
+    ports = [{"protocol": protocol, "port": port} for protocol in ("UDP", "TCP") for port in numbers]
     openings = {
         "podSelector": {},
         "policyTypes": ["Ingress", "Egress"],

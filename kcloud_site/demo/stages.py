@@ -28,7 +28,7 @@ from clusters.services import (
     preflight,
     regions,
 )
-from kcloud_site.demo import sample
+from kcloud_site.demo import environments, sample
 from kcloud_site.demo.progress import StageName
 from kcloud_site.operations import services as operations
 from kcloud_site.operations.models import Operation, State, Step, StepTarget
@@ -79,6 +79,7 @@ STAGES = {
         StageName("enrol", "Enrol the hosts over SSH", 8),
         StageName("plan", "Plan and preflight", 8),
         StageName("deploy", f"Deploy {MASTERS} master and {WORKERS} workers", 45),
+        StageName("environments", "Environments of two tenants", 15),
         StageName("sample", "Sample application", 8),
     )
 }
@@ -172,6 +173,12 @@ def deploy_cluster(demo: Demo, say: Say) -> None:
         cluster.refresh_from_db()
     demo.kubeconfig.touch(mode=0o600)
     demo.kubeconfig.write_text(kubeconfigs.issue_kubeconfig(cluster=cluster, by=demo.by, reason="make demo"))
+
+
+def make_environments(demo: Demo, say: Say) -> None:
+    """Two tenants with their environments on the demo's cluster."""
+    cluster = Cluster.objects.get(name=CLUSTER)
+    environments.make_environments(cluster=cluster, by=demo.by, say=say, wait=wait_for)
 
 
 def _deploy_operation(cluster: Cluster, demo: Demo) -> Operation:

@@ -45,6 +45,7 @@ class Command(BaseCommand):
                 "enrol": stages.enrol_hosts,
                 "plan": stages.plan_cluster,
                 "deploy": stages.deploy_cluster,
+                "environments": stages.make_environments,
                 "sample": stages.run_sample,
             }.items():
                 progress.begin(stages.STAGES[key])
@@ -95,6 +96,6 @@ KCloud is ready.
 
 Three things to try
   1. Watch how it was deployed: {demo.url}/operations/
-  2. Look at a node: {demo.url}/clusters/{stages.CLUSTER}/nodes/
+  2. See what two tenants have on it: {demo.url}/environments/
   3. Break a host and resume: follow docs/tour.md
 {chr(10) + "Stop it with: make demo-stop" if detach else ""}"""
