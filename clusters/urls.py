@@ -55,6 +55,7 @@ urlpatterns: list[URLPattern] = [
     path("clusters/<slug:name>/compare/", clusters.compare, name="compare"),
     path("clusters/<slug:name>/environments/", environments.of_cluster, name="cluster_environments"),
     path("environments/", environments.everywhere, name="all_environments"),
+    path("environments/<slug:name>/", environments.by_namespace, name="environment_by_namespace"),
     path("tenants/<slug:tenant>/environments/", environments.of_tenant, name="environments"),
     # The words "new" and "panel" are no names of environments (services.environment_rules).
     path("tenants/<slug:tenant>/environments/new/", environment_changes.create, name="environment_create"),

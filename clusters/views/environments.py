@@ -6,8 +6,10 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from clusters.forms.environments import EnvironmentFilter
@@ -26,6 +28,18 @@ def everywhere(request: HttpRequest) -> HttpResponse:
     """All the person may see, worst first."""
     permissions.check_anywhere(request.user, "environment.view")
     return _list(request, {})
+
+
+@require_safe
+@login_required
+def by_namespace(request: HttpRequest, name: str) -> HttpResponse:
+    """From the name operations and audit events have for it to its page, or to those on several clusters."""
+    found = list(reading.environments_for(request.user).filter(namespace=name)[:2])
+    if not found:
+        raise Http404
+    if len(found) == 1:
+        return redirect("clusters:environment", found[0].tenant.name, found[0].name)
+    return redirect(f"{reverse('clusters:all_environments')}?{urlencode({'q': name})}")
 
 
 @require_safe

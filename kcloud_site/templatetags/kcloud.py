@@ -180,6 +180,7 @@ def pager(context: template.Context, page: Page, order: Any = "") -> dict[str, A
 
 _PAGES = {
     "clusters.cluster": "clusters:detail",
+    "clusters.environment": "clusters:environment_by_namespace",
     "clusters.host": "clusters:host",
     "tenants.tenant": "tenants:detail",
 }

@@ -76,6 +76,7 @@ CONSOLE: dict[str, Row] = {
     "operations:audit_panel": tenants("audited", "audit.view"),
     "clusters:cluster_environments": platform(),
     "clusters:all_environments": anywhere("environment.view"),
+    "clusters:environment_by_namespace": tenants("namespace", "environment.view"),
     "clusters:environments": tenants("environments", "environment.view"),
     "clusters:environments_panel": tenants("environments", "environment.view"),
     "clusters:environment_create": tenants("environments", "platform.operate"),

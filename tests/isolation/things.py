@@ -47,6 +47,7 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
         "operation": {"pk": operation.pk},
         "audited": {"label": "operations.operation", "identity": operation.pk},
         "environments": {"tenant": tenant.name},
+        "namespace": {"name": environment.namespace},
         "environment": {"tenant": tenant.name, "name": environment.name},
         **_about_members(tenant),
     }

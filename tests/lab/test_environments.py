@@ -137,7 +137,9 @@ def test_each_account_works_in_its_own_namespace_and_in_no_other(site, admin):
 
 
 def test_pods_that_want_too_much_are_refused(site):
-    assert "PodSecurity" in refusal(inside("retail").apply, pod("retail", "root", privileged=True))
+    assert "PodSecurity" in refusal(
+        inside("retail").apply, pod("retail", "root", privileged=True, allowPrivilegeEscalation=True)
+    )
     assert "PodSecurity" in refusal(inside("retail").apply, pod("retail", "any", runAsNonRoot=False))
     greedy = pod("retail", "greedy")
     greedy["spec"]["containers"][0]["resources"] = {"limits": {"memory": str(3 * GIB)}}

@@ -12,8 +12,9 @@ from clusters.errors import ClusterUnreachable
 from clusters.models import Environment
 from clusters.services import environments
 from kcloud_site.operations.models import Operation
-from kcloud_site.tenants.services import grants
+from kcloud_site.tenants.services import grants, tenants
 from tests.clusters.environments import GIB, ask, carry_out, fake_cluster, give_quota, make, newest
+from tests.clusters.kube_objects import make_cluster
 
 pytestmark = pytest.mark.django_db
 
@@ -291,3 +292,19 @@ def test_the_panel_of_the_tenants_home_lists_them(see, environment, join, tenant
     page = see(join(tenant, "viewer"), "environments_panel", "retail")
     assert reverse("clusters:environment", args=["retail", "dev"]) in page
     assert "<html" not in page
+
+
+def test_an_operation_leads_to_its_environment_and_to_a_choice_where_two_have_the_name(
+    client, environment, place, tenant, other_tenant, operator, join
+):
+    address = reverse("clusters:environment_by_namespace", args=["retail-dev"])
+    client.force_login(operator)
+    assert address in client.get(reverse("operations:list")).content.decode()
+    assert client.get(address).url == reverse("clusters:environment", args=["retail", "dev"])
+    another = make_cluster("another")
+    Environment.objects.create(tenant=other_tenant, cluster=another, name="x", namespace="retail-dev")
+    assert client.get(address).url == reverse("clusters:all_environments") + "?q=retail-dev"
+    client.force_login(join(other_tenant, "viewer"))
+    assert client.get(address).url == reverse("clusters:environment", args=["logistics", "x"])
+    client.force_login(join(tenants.create_tenant(name="third", title="Third", by=None), "owner"))
+    assert client.get(address).status_code == 404
