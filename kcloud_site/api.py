@@ -1,12 +1,41 @@
 """The API's addresses below /api/v1/. Each app brings its own view sets."""
 
+from django.urls import path
+from drf_spectacular.views import SpectacularJSONAPIView
+from rest_framework.permissions import AllowAny
 from rest_framework.routers import SimpleRouter
 
-from clusters.api import ClusterViewSet
-from kcloud_site.operations.api import OperationViewSet
+from clusters.api.clusters import ClusterViewSet
+from clusters.api.hosts import HostViewSet
+from clusters.api.regions import BundleViewSet, CredentialViewSet, RegionViewSet
+from kcloud_site.operations.api.audit import AuditEventViewSet
+from kcloud_site.operations.api.operations import OperationViewSet
+from kcloud_site.tenants.api.members import GrantViewSet, MemberViewSet
+from kcloud_site.tenants.api.tenants import TenantViewSet
+from kcloud_site.tenants.api.tokens import MeViewSet, RoleViewSet, TokenViewSet
+
+OF_TENANT = r"tenants/(?P<tenant>[a-z][-a-z0-9]{0,29})"
 
 router = SimpleRouter(trailing_slash=False)
+router.register("me", MeViewSet, basename="api-me")
+router.register("roles", RoleViewSet, basename="api-role")
+router.register("tokens", TokenViewSet, basename="api-token")
+router.register("tenants", TenantViewSet, basename="api-tenant")
+router.register(rf"{OF_TENANT}/members", MemberViewSet, basename="api-member")
+router.register(rf"{OF_TENANT}/grants", GrantViewSet, basename="api-grant")
+router.register("regions", RegionViewSet, basename="api-region")
+router.register("credentials", CredentialViewSet, basename="api-credential")
+router.register("bundles", BundleViewSet, basename="api-bundle")
+router.register("hosts", HostViewSet, basename="api-host")
 router.register("clusters", ClusterViewSet, basename="api-cluster")
 router.register("operations", OperationViewSet, basename="api-operation")
+router.register("audit-events", AuditEventViewSet, basename="api-audit-event")
 
-urlpatterns = router.urls
+urlpatterns = [
+    *router.urls,
+    path(
+        "schema",
+        SpectacularJSONAPIView.as_view(permission_classes=[AllowAny], authentication_classes=[]),
+        name="api-schema",
+    ),
+]

@@ -13,6 +13,9 @@ class ServedFilesConfig(StaticFilesConfig):
     ignore_patterns = [
         *StaticFilesConfig.ignore_patterns,
         "rest_framework",
+        # Of the API's documentation only Swagger UI is shown.
+        "redoc",
+        "oauth2-redirect.*",
         "*.map",
         "*.scss",
         "*.txt",

@@ -10,6 +10,7 @@ KCLOUD_HOSTS          host names the portal answers to, comma separated
 KCLOUD_HTTPS          true behind TLS: secure cookies and HSTS
 KCLOUD_BUNDLES        directory of release bundles
 KCLOUD_PROXIES        how many proxies of ours stand before the portal: whose X-Forwarded-For tells the client's address
+KCLOUD_API_RATE       requests a token may send ("600/min"); KCLOUD_API_RATE_ADDRESS: a network address ("1200/min")
 
 Mail (invitations, new passwords; without a server mails are kept as files in KCLOUD_HOME/mail, the inviter is shown
 the link, and nobody can ask for a new password by mail):
@@ -25,6 +26,7 @@ KCLOUD_OIDC_LINK_BY_EMAIL   true: an identity whose address the provider has ver
 KCLOUD_OPERATOR_MFA   true: a platform operator without a second factor can do nothing but set one up (default: false)
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 import environ
@@ -56,7 +58,9 @@ INSTALLED_APPS = [
     "template_partials",
     "rest_framework",
     "knox",
+    "django_filters",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "csp",
     "django_q",
     "guardian",
@@ -67,6 +71,7 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "allauth.usersessions",
     "kcloud_site.apps.SiteConfig",
+    "kcloud_site.rest",
     "kcloud_site.audit",
     "kcloud_site.tenants",
     "kcloud_site.operations",
@@ -236,21 +241,46 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "kcloud_site.tenants.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "kcloud_site.rest.schema.Schema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
-    "PAGE_SIZE": 50,
+    "DEFAULT_PAGINATION_CLASS": "kcloud_site.rest.pages.Pages",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_THROTTLE_CLASSES": ["kcloud_site.rest.throttles.TokenThrottle"],
     "EXCEPTION_HANDLER": "kcloud_site.problems.problem_response",
+    # Whose X-Forwarded-For is believed when addresses are counted; 0: nobody's.
+    "NUM_PROXIES": ALLAUTH_TRUSTED_PROXY_COUNT,
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
+API_RATES = {
+    "token": env.str("KCLOUD_API_RATE", default="600/min"),
+    "address": env.str("KCLOUD_API_RATE_ADDRESS", default="1200/min"),
+}
+KNOX_TOKEN_MODEL = "tenants.ApiToken"  # noqa: S105 (a model)
+REST_KNOX = {"TOKEN_PREFIX": "kc_", "TOKEN_TTL": timedelta(days=30)}
 SPECTACULAR_SETTINGS = {
     "TITLE": "KCloud API",
     "VERSION": "1",
+    "DESCRIPTION": "Nouns with `spec` (what is wanted) and `status` (what is there). See docs/api.md.",
     "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "OperationState": "kcloud_site.operations.models.State",
+        "HostState": "clusters.models.Host.State",
+        "ClusterState": "clusters.models.Cluster.State",
+        "BundleState": "clusters.models.Bundle.State",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "kcloud_site.rest.schema.finish",
+    ],
 }
 
 # django-q2 carries wake-ups only; what it loses or doubles does no harm (kcloud_site/operations/queue.py).
@@ -287,5 +317,12 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("KCLOUD_LOG_LEVEL", default="INFO")},
 }
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+_IN_PROCESS = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+CACHES = {
+    "default": _IN_PROCESS,
+    # What throttles count: shared by all web processes where there is Redis (docs/decisions).
+    "throttles": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": QUEUE_URL}
+    if QUEUE_URL.startswith("redis")
+    else {**_IN_PROCESS, "LOCATION": "throttles"},
+}
 LANGUAGE_NAMES = {"en": _("English"), "zh-hans": _("Chinese")}

@@ -15,3 +15,9 @@ urlpatterns = [
     path("", include("clusters.urls")),
     path("", include("kcloud_site.operations.urls")),
 ]
+
+# Addresses of the API answer as the API does, also where no view of it is reached.
+handler400 = "kcloud_site.problems.bad_request"
+handler403 = "kcloud_site.problems.permission_denied"
+handler404 = "kcloud_site.problems.not_found"
+handler500 = "kcloud_site.problems.server_error"

@@ -34,6 +34,12 @@ def _quick_passwords(settings):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
+@pytest.fixture(autouse=True)
+def _room_for_many_requests(settings):
+    """Tests of throttles set their own rates."""
+    settings.API_RATES = {"token": "1000000/min", "address": "1000000/min"}
+
+
 @pytest.fixture
 def operator(db, django_user_model):
     """A platform operator."""

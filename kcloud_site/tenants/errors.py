@@ -39,3 +39,7 @@ class GrantRefused(TenantError):
 
 class MailNotSent(TenantError):
     """The mail server did not take a mail."""
+
+
+class TokenRefused(TenantError):
+    """An API token cannot be made as asked."""

@@ -126,14 +126,34 @@ PLATFORM_AREAS: tuple[str, ...] = (
     "clusters:node",
     "clusters:compare",
     "clusters:kubeconfig",
+    "api-region",
+    "api-credential",
+    "api-bundle",
+    "api-host",
+    "api-cluster",
 )
 
 API: dict[str, Row] = {
-    "api-cluster-list": platform(),
-    "api-cluster-detail": platform(),
-    "api-cluster-nodes": platform(),
+    "api-schema": anybody(),
+    "api-me-list": signed_in(),
+    "api-role-list": signed_in(),
+    "api-token-list": anywhere("token.create"),
+    "api-token-detail": anywhere("token.create"),
+    "api-tenant-list": anywhere("tenant.view", "platform.operate"),
+    "api-tenant-detail": tenants("tenant", "tenant.view", "tenant.edit"),
+    "api-tenant-close": tenants("tenant", "tenant.view", "platform.operate"),
+    "api-tenant-reopen": tenants("tenant", "tenant.view", "platform.operate"),
+    "api-member-list": tenants("membership", "tenant.view", "platform.operate"),
+    "api-member-detail": tenants("membership", "tenant.view", "member.manage"),
+    "api-grant-list": tenants("grant", "member.manage"),
+    "api-grant-detail": tenants("grant", "member.manage"),
     "api-operation-list": anywhere("operation.view"),
     "api-operation-detail": tenants("operation", "operation.view"),
+    "api-operation-log": tenants("operation", "operation.view"),
+    "api-operation-cancel": tenants("operation", "operation.view", "operation.control"),
+    "api-operation-resume": tenants("operation", "operation.view", "operation.control"),
+    "api-audit-event-list": anywhere("audit.view"),
+    "api-audit-event-detail": tenants("audit_event", "audit.view"),
 }
 
 

@@ -10,12 +10,14 @@ from django.utils import timezone
 from clusters.models import Cluster, Environment
 from kcloud_site.operations.models import Operation, State
 from kcloud_site.tenants.models import Grant, Invitation, Membership, User
+from tests.isolation.people import make_people
 
 # Values of parameters where nothing belongs to a tenant: names that nothing has, so that only rights are asked.
 OWN: dict[str, Any] = {
     "name": "nothing",
     "node": "nothing",
     "pk": 999_999,
+    "version": "9.9.9",
     "provider_id": "nothing",
     "uidb36": "nobody",
     "key": "0-0",
@@ -44,6 +46,7 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
         ready_at=timezone.now(),
     )
     return {
+        **make_people(tenant, operator),
         "operation": {"pk": operation.pk},
         "audited": {"label": "operations.operation", "identity": operation.pk},
         "environments": {"tenant": tenant.name},

@@ -12,11 +12,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
-from knox.models import AuthToken
+from django.utils import timezone
 
 from kcloud_site.audit import trail
 from kcloud_site.tenants.models import User
-from kcloud_site.tenants.services import people
+from kcloud_site.tenants.roles import PlatformOperator
+from kcloud_site.tenants.services import people, tokens
 
 TOKEN_LASTS = timedelta(days=30)
 
@@ -62,9 +63,16 @@ def _existing(username: str, needed: bool) -> User | None:
 
 
 def _issue_token(user: User) -> str:
-    _, token = AuthToken.objects.create(user, expiry=TOKEN_LASTS)
-    trail.record(by=None, action="token.create", subject=user, after={"days": TOKEN_LASTS.days})
-    return str(token)
+    now = timezone.now()
+    _made, secret = tokens.create_token(
+        user=user,
+        name=f"first_operator {now:%Y-%m-%d %H:%M:%S.%f}",
+        tenant=None,
+        role=PlatformOperator.key,
+        expires_at=now + TOKEN_LASTS,
+        by=None,
+    )
+    return secret
 
 
 def _in_words(answer: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kcloud_site.tenants.scopes import Scope
 
 
-class User(AbstractUser):
+class User(AbstractUser):  # type: ignore[django-manager-missing]  # of tokens: knox has no stubs
     """A person. `is_staff` marks the platform operator: whoever may plan, deploy and reset clusters; `is_auditor` one
     who may look at everything and change nothing. What a person may do in a tenant is a Membership.
 

@@ -20,7 +20,7 @@ NAME = RegexValidator(
 )
 
 
-class Tenant(models.Model):
+class Tenant(models.Model):  # type: ignore[django-manager-missing]  # of tokens: knox has no stubs
     """A department that serves itself: owns environments, quota and applications. Its name never changes."""
 
     name = models.CharField(_("name"), max_length=30, unique=True, validators=[NAME])

@@ -1,0 +1,1 @@
+"""Operations and the audit trail over the API."""

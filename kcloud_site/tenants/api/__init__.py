@@ -1,0 +1,1 @@
+"""Tenants, their people and their tokens over the API."""
