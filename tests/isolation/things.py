@@ -8,9 +8,9 @@ from typing import Any
 from django.utils import timezone
 
 from clusters.models import Cluster, Environment
+from kcloud_site.audit import trail
 from kcloud_site.operations.models import Operation, State
 from kcloud_site.tenants.models import Grant, Invitation, Membership, User
-from tests.isolation.people import make_people
 
 # Values of parameters where nothing belongs to a tenant: names that nothing has, so that only rights are asked.
 OWN: dict[str, Any] = {
@@ -46,14 +46,19 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
         ready_at=timezone.now(),
     )
     return {
-        **make_people(tenant, operator),
         "operation": {"pk": operation.pk},
         "audited": {"label": "operations.operation", "identity": operation.pk},
         "environments": {"tenant": tenant.name},
         "namespace": {"name": environment.namespace},
         "environment": {"tenant": tenant.name, "name": environment.name},
+        "audit_event": {"pk": _audited(tenant, operator).pk},
         **_about_members(tenant),
     }
+
+
+def _audited(tenant: Any, operator: Any) -> Any:
+    subject = trail.Subject("clusters.environment", "1", "retail-dev", tenant.pk)
+    return trail.record(by=operator, action="environment.freeze", subject=subject)
 
 
 def _about_members(tenant: Any) -> dict[str, dict[str, Any]]:
@@ -76,5 +81,5 @@ def _about_members(tenant: Any) -> dict[str, dict[str, Any]]:
         expires_at=week,
     )
     rows = {"membership": member, "invitation": invitation, "grant": grant}
-    found = {kind: {"name": tenant.name, "pk": row.pk} for kind, row in rows.items()}
+    found = {kind: {"name": tenant.name, "tenant": tenant.name, "pk": row.pk} for kind, row in rows.items()}
     return {"tenant": {"name": tenant.name}, **found}
