@@ -6,7 +6,8 @@ default is never touched, no kubeconfig is loaded, no proxy is taken from the en
 
 Contract: each endpoint is tried in turn; names are resolved, judged (clusters.kubeconfigs.addresses) and connected to
 in one step; no redirect is followed; an answer has a time limit and a size limit. Writes are server-side
-apply as field manager "kcloud". Raises ClusterUnreachable, AddressRefused, ClusterRefused,
+apply as field manager "kcloud", or a patch where a list is shared with others and has no owners (a node's
+taints). Raises ClusterUnreachable, AddressRefused, ClusterRefused,
 ResourceNotFound, ResourceConflict, WatchExpired; errors of libraries do not leak, they are chained as
 causes.
 """
@@ -38,6 +39,7 @@ MAX_ANSWER = 64 * 1024 * 1024
 MAX_EVENT = 4 * 1024 * 1024
 PAGE = 500
 _APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
 CONNECT_SECONDS = 3.0
 BUSY_TRIES = 3
 
@@ -123,6 +125,13 @@ class KubernetesClient:
         params = {"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"}
         return answers.as_object(self._call("PATCH", path, params, body), path)
 
+    def patch(self, path: str, changes: dict[str, Any]) -> dict[str, Any]:
+        """JSON merge patch of one object that is there; answers what the server keeps. With the
+        `metadata.resourceVersion` it was read at, ResourceConflict when it has changed since."""
+        body = msgspec.json.encode(changes)
+        answer = self._call("PATCH", path, {"fieldManager": FIELD_MANAGER}, body, _MERGE)
+        return answers.as_object(answer, path)
+
     def create(self, path: str, obj: dict[str, Any]) -> dict[str, Any]:
         """Create one object in the collection `path` (or ask a subresource, as for a token); answers what the server
         keeps. ResourceConflict: one of that name is there already."""
@@ -156,7 +165,7 @@ class KubernetesClient:
         }
         if resource_version:
             params["resourceVersion"] = resource_version
-        response = self._open("GET", path, params, None, read_seconds=min(timeout + 5, 90.0))
+        response = self._open("GET", path, params, read_seconds=min(timeout + 5, 90.0))
         self._remember(response)
         try:
             if response.status >= 300:
@@ -199,10 +208,17 @@ class KubernetesClient:
         pools.pool_classes_by_scheme = {"https": checked_pool(rule)}
         return pools
 
-    def _call(self, method: str, path: str, params: dict[str, Any], body: bytes | None = None) -> bytes:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        params: dict[str, Any],
+        body: bytes | None = None,
+        content: str = "",
+    ) -> bytes:
         deadline = time.monotonic() + self._timeout
         for attempt in range(BUSY_TRIES):
-            response = self._open(method, path, params, body, read_seconds=self._timeout)
+            response = self._open(method, path, params, body, content, read_seconds=self._timeout)
             data = self._read(response, deadline)
             if response.status < 300:
                 return data
@@ -213,14 +229,21 @@ class KubernetesClient:
         raise answers.refused(response.status, data, path)
 
     def _open(
-        self, method: str, path: str, params: dict[str, Any], body: bytes | None, *, read_seconds: float
+        self,
+        method: str,
+        path: str,
+        params: dict[str, Any],
+        body: bytes | None = None,
+        content: str = "",
+        *,
+        read_seconds: float,
     ) -> urllib3.BaseHTTPResponse:
         """The answer's head from the first endpoint that gives one, the one that worked last time first."""
         problems: list[str] = []
         for index in self._order():
             url = self._endpoints[index] + path + (f"?{urlencode(params)}" if params else "")
             try:
-                response = self._send(method, url, body, read_seconds)
+                response = self._send(method, url, body, content, read_seconds)
             except AddressRefused:
                 raise
             except (urllib3.exceptions.HTTPError, ssl.SSLError, OSError, ValueError) as error:
@@ -232,13 +255,13 @@ class KubernetesClient:
         raise answers.unreachable(problems) from cause
 
     def _send(
-        self, method: str, url: str, body: bytes | None, read_seconds: float
+        self, method: str, url: str, body: bytes | None, content: str, read_seconds: float
     ) -> urllib3.BaseHTTPResponse:
         if self._closed:
             raise ClusterUnreachable(_("The connection to the cluster is closed."))
         headers = {"Accept": "application/json, */*;q=0.5", "User-Agent": FIELD_MANAGER}
         if body is not None:
-            headers["Content-Type"] = _APPLY if method == "PATCH" else "application/json"
+            headers["Content-Type"] = content or (_APPLY if method == "PATCH" else "application/json")
         self._api.update_params_for_auth(headers, [], ["BearerToken"])
         return self._pools.request(
             method,

@@ -20,6 +20,7 @@ from clusters.deploying.inventory import Deployment
 from clusters.errors import ClusterError, ClusterUnreachable, ResourceNotFound, WatchExpired
 from clusters.manifests import coredns, network_policy, verification
 from clusters.models import Cluster
+from clusters.services.deployment_taints import apply_taints
 from kcloud_site.operations.errors import StepFailed
 from kcloud_site.operations.kinds import StepContext
 from kcloud_site.operations.models import Step, StepTarget
@@ -31,12 +32,14 @@ Rows = dict[str, dict[str, Any]]
 
 
 def apply_all(context: StepContext, cluster: Cluster, plan: Deployment, manifest: Manifest) -> int:
-    """Wait for the nodes, label them, apply the DNS and wait for it. Answers how many objects were changed."""
+    """Wait for the nodes, give them the plan's labels and taints, apply the DNS and wait for it. Answers how many
+    objects were changed."""
     client = access.kubernetes_for(cluster)
     with explained(context):
         names = [worker.name for worker in plan.workers]
         wait_for(context, client, "/api/v1/nodes", lambda rows: _not_ready(rows, names), _("nodes"))
         changed = sum(_apply(context, client, obj) for obj in node_objects(plan))
+        changed += apply_taints(context, client, cluster, plan)
         version = next(file.version for file in manifest.files if file.path == "images/coredns.tar")
         objects = coredns.objects(
             image=f"kcloud.local/coredns:{version.lstrip('v')}",

@@ -98,7 +98,7 @@ def network(context: StepContext) -> None:
 
 
 def dns(context: StepContext) -> None:
-    """Labels of the nodes and the cluster's DNS."""
+    """Labels and taints of the nodes, and the cluster's DNS."""
     cluster, plan = _subject(context), deployment.frozen_deployment(context.operation)
     manifest = _manifest(_bundle(plan.spec.version))
     context.remember(changed=deployment_addons.apply_all(context, cluster, plan, manifest))

@@ -33,6 +33,8 @@ class FakeKubernetes:
         # When the next token ends; what keeps a deleted object from going, in words.
         self.token_ends = "2036-01-01T00:00:00Z"
         self.stuck = ""
+        self._applied: dict[str, dict[str, Any]] = {}
+        self._version = 100
 
     def get(self, path: str, **params: Any) -> dict[str, Any]:
         if path in self.raw:
@@ -74,13 +76,22 @@ class FakeKubernetes:
         return self.raw["/readyz"] == b"ok"
 
     def apply(self, obj: dict[str, Any], force: bool = True) -> dict[str, Any]:
-        self._ask(path_of(obj))
-        kept, before = copy.deepcopy(obj), self.objects.get(path_of(obj), {})
-        identity = before.get("metadata", {}).get("uid")
-        if identity:
-            kept["metadata"]["uid"] = identity
-        self.objects[path_of(obj)] = kept
-        return copy.deepcopy(kept)
+        """As the server does: what we applied before and do not apply now goes, what others wrote stays."""
+        path = path_of(obj)
+        self._ask(path)
+        before = self._applied.get(path, {}) if path in self.objects else {}
+        kept = _without(self.objects.get(path, {}), before, obj)
+        self._applied[path] = copy.deepcopy(obj)
+        return self._keep(path, _merged(kept, obj))
+
+    def patch(self, path: str, changes: dict[str, Any]) -> dict[str, Any]:
+        self._ask(path)
+        if path not in self.objects:
+            raise ResourceNotFound(f"nothing at {path}", status=404)
+        version = self.objects[path]["metadata"].get("resourceVersion", "")
+        if changes.get("metadata", {}).get("resourceVersion", version) != version:
+            raise ResourceConflict(f"{path} has changed meanwhile")
+        return self._keep(path, _merged(self.objects[path], changes))
 
     def create(self, path: str, obj: dict[str, Any]) -> dict[str, Any]:
         self._ask(path)
@@ -130,6 +141,14 @@ class FakeKubernetes:
         self.closed = True
         self.events.put(ClusterUnreachable("closed"))
 
+    def _keep(self, path: str, obj: dict[str, Any]) -> dict[str, Any]:
+        """A change makes another version of the object; no change makes none."""
+        if obj != self.objects.get(path):
+            self._version += 1
+            obj["metadata"]["resourceVersion"] = str(self._version)
+        self.objects[path] = obj
+        return copy.deepcopy(obj)
+
     def _ask(self, path: str) -> None:
         self.asked.append(path)
         if self.down:
@@ -138,6 +157,30 @@ class FakeKubernetes:
 
 def _labels(obj: dict[str, Any]) -> dict[str, Any]:
     return dict(obj.get("metadata", {}).get("labels") or {})
+
+
+def _merged(old: Any, new: dict[str, Any]) -> dict[str, Any]:
+    """Mappings key by key, None removes; anything else, lists too, is replaced."""
+    kept = copy.deepcopy(old) if isinstance(old, dict) else {}
+    for key, value in new.items():
+        if value is None:
+            kept.pop(key, None)
+        elif isinstance(value, dict):
+            kept[key] = _merged(kept.get(key), value)
+        else:
+            kept[key] = copy.deepcopy(value)
+    return kept
+
+
+def _without(actual: dict[str, Any], before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """`actual` less the fields that `before` had and `now` has not."""
+    kept = copy.deepcopy(actual)
+    for key, value in before.items():
+        if key not in now:
+            kept.pop(key, None)
+        elif isinstance(value, dict) and isinstance(now[key], dict) and isinstance(kept.get(key), dict):
+            kept[key] = _without(kept[key], value, now[key])
+    return kept
 
 
 def with_nodes(*nodes: dict[str, Any]) -> FakeKubernetes:

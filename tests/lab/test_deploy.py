@@ -86,11 +86,17 @@ def _enrol(lab):
     return by
 
 
+def spec(name, masters, workers, **pool):
+    pools = [{"name": "general", "hosts": workers, "labels": {"tier": "test"}, **pool}]
+    return {"name": name, "region": "lab", "version": VERSION, "masters": masters, "pools": pools}
+
+
 def planned(site, name, masters, workers):
     """A cluster whose preflight passed, the lab's warnings accepted."""
-    pools = [{"name": "general", "hosts": workers, "labels": {"tier": "test"}}]
-    spec = {"name": name, "region": "lab", "version": VERSION, "masters": masters, "pools": pools}
-    cluster = plans.create_cluster(spec=spec, by=site.by)
+    return checked(site, plans.create_cluster(spec=spec(name, masters, workers), by=site.by))
+
+
+def checked(site, cluster):
     carry_out(preflight.start_preflight(cluster=cluster, by=site.by))
     verdict = preflight_verdict(cluster)
     assert not verdict.blocks, [(check.key, check.host, check.facts) for check in verdict.blocks]
@@ -349,7 +355,12 @@ def test_cancel_stops_ansible_within_seconds_and_resume_ends_well(site):
 
 
 def test_a_host_that_is_cut_off_is_named_and_resume_needs_only_that_host(site):
+    """The plan has been edited as well: its labels and taints reach nodes that joined long ago."""
     cluster = Cluster.objects.get(name="small")
+    taint = {"key": "kind", "value": "lab", "effect": "PreferNoSchedule"}
+    edited = spec("small", ["d1"], ["d2", "d3"], labels={"tier": "second"}, taints=[taint])
+    plans.revise_plan(cluster=cluster, spec=edited, by=site.by, expected_revision=1)
+    checked(site, cluster)
     faults.disconnect(site.lab.host("d2"))
     operation = carry_out(deployment.deploy_cluster(cluster=cluster, by=site.by))
     faults.connect(site.lab.host("d2"))
@@ -361,6 +372,9 @@ def test_a_host_that_is_cut_off_is_named_and_resume_needs_only_that_host(site):
     assert operation.state == State.SUCCEEDED, operation.failure
     lines = LogLine.objects.filter(operation=operation, step="distribute", target="d1", level="info")
     assert lines.count() == 1
+    nodes = json.loads(kubectl(site, cluster, "get", "nodes", "-o", "json"))["items"]
+    assert [node["metadata"]["labels"]["tier"] for node in nodes] == ["second", "second"]
+    assert [node["spec"]["taints"] for node in nodes] == [[taint], [taint]]
 
 
 def test_a_host_that_loses_power_in_mid_deployment_is_named_and_comes_back_by_resume(site):

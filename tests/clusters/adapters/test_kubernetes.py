@@ -80,6 +80,15 @@ def test_apply_is_server_side_with_our_name_and_label_and_leaves_the_argument_al
     assert "labels" not in wanted["metadata"]
 
 
+def test_a_patch_is_a_merge_patch_with_our_name():
+    with answering(200) as server:
+        server.client().patch("/api/v1/nodes/n", {"spec": {"taints": []}})
+        method, path, headers, body = server.requests[0]
+    assert (method, path) == ("PATCH", "/api/v1/nodes/n?fieldManager=kcloud")
+    assert headers["Content-Type"] == "application/merge-patch+json"
+    assert json.loads(body) == {"spec": {"taints": []}}
+
+
 @pytest.mark.parametrize(
     ("version", "kind", "namespace", "path"),
     [

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from clusters.adapters.kubernetes import KubernetesClient, SignIn
+from clusters.deploying import node_taints
 from clusters.errors import ClusterRefused, ResourceConflict, ResourceNotFound
 from tests.clusters.control_plane import ANYWHERE, VERSION
 
@@ -42,6 +43,39 @@ def test_a_field_somebody_else_owns_is_a_conflict_that_names_it(control_plane):
         client.apply(config_map("contested", a="1"), force=False)
     assert caught.value.fields == (".data.a",)
     assert client.apply(config_map("contested", a="1"), force=True)["data"]["a"] == "1"
+
+
+def test_a_patch_changes_what_it_names_and_is_refused_when_it_comes_late(control_plane):
+    client = control_plane.client()
+    path = "/api/v1/namespaces/default/configmaps/patched"
+    version = client.apply(config_map("patched", a="1", b="1"))["metadata"]["resourceVersion"]
+    assert client.patch(path, {"data": {"a": None, "c": "3"}})["data"] == {"b": "1", "c": "3"}
+    with pytest.raises(ResourceConflict):
+        client.patch(path, {"metadata": {"resourceVersion": version}, "data": {"b": "2"}})
+    with pytest.raises(ResourceNotFound):
+        client.patch(f"{path}-gone", {"data": {}})
+
+
+def test_taints_and_labels_of_a_real_node_go_together_with_those_of_others(control_plane):
+    """What we apply and what we patch are two lists of fields to the server: neither removes the other's."""
+    client = control_plane.client()
+    path, node = (
+        "/api/v1/nodes/tainted",
+        {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "tainted"}},
+    )
+    client.apply({**node, "metadata": {"name": "tainted", "labels": {"disk": "ssd"}}})
+    client.patch(
+        path,
+        {
+            "metadata": {"annotations": {node_taints.ANNOTATION: "a:NoSchedule"}},
+            "spec": {"taints": [{"key": "a", "effect": "NoSchedule"}]},
+        },
+    )
+    kept = client.apply(node)
+    assert "disk" not in kept["metadata"]["labels"]
+    assert kept["metadata"]["annotations"][node_taints.ANNOTATION] == "a:NoSchedule"
+    assert {"key": "a", "effect": "NoSchedule"} in kept["spec"]["taints"]
+    client.delete(path)
 
 
 def test_delete_removes_and_twice_is_no_error(control_plane):

@@ -1,197 +1,27 @@
 """Deployments as operations: frozen plans, hosts taken once, steps that fail and are resumed, clusters cleared."""
 
 import json
-from contextlib import contextmanager
 
 import pytest
 
-from clusters import access
 from clusters.adapters import ansible, ssh
-from clusters.bundle.manifest import Manifest, ManifestFile, encode
 from clusters.deploying import inventory
 from clusters.errors import ClusterUnreachable
 from clusters.manifests import coredns, verification
-from clusters.models import Bundle, Cluster, Credential, Host, Membership, Node, Region
-from clusters.selectors.preflight import PreflightVerdict
-from clusters.services import bundles, cluster_secrets, credentials, deployment, deployment_addons, plans
+from clusters.models import Bundle, Cluster, Host, Membership, Node
+from clusters.services import cluster_secrets, deployment, deployment_addons, plans
 from kcloud_site.audit.models import AuditEvent
-from kcloud_site.operations import portal, runner
+from kcloud_site.operations import portal
 from kcloud_site.operations import services as operations
 from kcloud_site.operations.errors import OperationNotResumable, SubjectBusy
 from kcloud_site.operations.models import LogLine, Operation, State, Step, StepTarget
+from tests.clusters.deployment_fakes import carry_out, deploy
 from tests.clusters.deployments import plan_data
-from tests.clusters.fake_kubernetes import FakeKubernetes
 
 pytestmark = pytest.mark.django_db
 
 HOST_STEPS = ["distribute", "runtime", "store", "control", "api", "scheduler", "agent", "balancer", "network"]
 ORDER = ["collect", *HOST_STEPS, "dns", "verify"]
-
-
-class FakeAnsible:
-    """`run_playbook` without hosts: every host succeeds with one change, unless told to fail in a step."""
-
-    def __init__(self):
-        self.runs = []
-        self.failing = {}
-        self.changes = ("wrote a file",)
-        self.before = lambda tag: None
-
-    def run_playbook(self, playbook, *, inventory, variables, hosts, tags, on_event, cancelled, **rest):
-        ansible.refuse_keys(variables)
-        (tag,) = tags
-        self.runs.append({"playbook": playbook, "tag": tag, "hosts": list(hosts), "told": variables, **rest,
-                          "inventory": inventory})  # fmt: skip
-        self.before(tag)
-        failed = []
-        for host in hosts:
-            on_event(ansible.Event("started", host, "task"))
-            failure = self.failing.get((tag, host))
-            if failure:
-                failed.append(host)
-                kind = "unreachable" if failure["code"] == "unreachable" else "failed"
-                on_event(ansible.Event(kind, host, "task", failure=failure))
-            else:
-                changes = () if tag == "verify" else self.changes
-                on_event(ansible.Event("done", host, "task", bool(changes), changes))
-        return ansible.Result(tuple(set(hosts) - set(failed)), tuple(failed), cancelled())
-
-    def hosts_of(self, tag):
-        return [run["hosts"] for run in self.runs if run["tag"] == tag]
-
-
-class ReadyKubernetes(FakeKubernetes):
-    """An API server whose nodes, DNS and pods are ready at once."""
-
-    def apply(self, obj, force=True):
-        super().apply(obj, force)
-        path = next(
-            path for path in reversed(self.objects) if self.objects[path]["metadata"] == obj["metadata"]
-        )
-        kept = self.objects[path]
-        kept["metadata"].setdefault("resourceVersion", "1")
-        if kept["kind"] == "Service":
-            kept["spec"].setdefault("clusterIP", f"10.96.3.{len(self.objects)}")
-        if kept["kind"] == "Pod":
-            kept["metadata"]["uid"] = f"uid-of-{kept['metadata']['name']}"
-            kept.setdefault("status", {})["podIP"] = "10.244.9.9"
-        if kept["kind"] in ("Pod", "Node"):
-            ready = {"conditions": [{"type": "Ready", "status": "True"}]}
-            kept["status"] = {**kept.get("status", {}), **ready}
-        if kept["kind"] == "Deployment":
-            kept["status"] = {"readyReplicas": kept["spec"]["replicas"]}
-        return json.loads(json.dumps(kept))
-
-    def delete(self, path):
-        self.deleted = [*getattr(self, "deleted", []), path]
-        self.objects = {name: obj for name, obj in self.objects.items() if not name.startswith(path)}
-
-
-@pytest.fixture
-def fake(monkeypatch):
-    fake = FakeAnsible()
-    monkeypatch.setattr(ansible, "run_playbook", fake.run_playbook)
-
-    @contextmanager
-    def identity(target):
-        yield ssh.Identity(None, None, ("-F", "/dev/null"), {})
-
-    monkeypatch.setattr(ssh, "identity", identity)
-    return fake
-
-
-@pytest.fixture
-def api(monkeypatch):
-    api = ReadyKubernetes()
-    for node in ("w1", "w2"):
-        api.objects[f"/api/v1/nodes/{node}"] = {
-            "apiVersion": "v1",
-            "kind": "Node",
-            "metadata": {"name": node},
-            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
-        }
-    monkeypatch.setattr(access, "kubernetes_for", lambda cluster, **_options: api)
-    return api
-
-
-def manifest():
-    def file(path, kind, component):
-        return ManifestFile(path, kind, component, "1.14.7", "Apache-2.0", 10, "0" * 64, "x@1")
-
-    rows = [
-        *(
-            file(f"bin/{name}", "binary", name)
-            for name in ("etcd", "kube-apiserver", "kubelet", "kube-proxy")
-        ),
-        file("debs/bookworm-amd64/Packages", "package-index", "debian"),
-        file("images/coredns.tar", "image", "coredns"),
-    ]
-    return Manifest("1.34.4", "2026-01-01T00:00:00Z", "linux", "amd64", "bookworm", tuple(rows))
-
-
-@pytest.fixture
-def bundle(tmp_path, monkeypatch):
-    (tmp_path / "manifest.json").write_bytes(encode(manifest()))
-    row = Bundle.objects.create(
-        version="1.34.4",
-        path=str(tmp_path),
-        manifest_sha256="0" * 64,
-        state="verified",
-        verified_at="2026-01-01T00:00:00Z",
-    )
-    monkeypatch.setattr(
-        bundles, "refresh_bundle", lambda *, version: Bundle.objects.filter(version=version).first()
-    )
-    return row
-
-
-@pytest.fixture
-def hosts(operator):
-    region = Region.objects.create(name="east")
-    credential = credentials.create_credential(
-        name="lab",
-        username="kcloud",
-        kind=Credential.Kind.PASSWORD,
-        secret="a-password-of-hosts",
-        by=operator,
-    )
-    names = {"m1": 1, "m2": 2, "m3": 3, "w1": 11, "w2": 12, "s1": 21}
-    return {
-        name: Host.objects.create(
-            name=name,
-            region=region,
-            address=f"10.0.0.{n}",
-            credential=credential,
-            state="ready",
-            host_key="ssh-x AAAA",
-        )
-        for name, n in names.items()
-    }
-
-
-@pytest.fixture
-def verdict(monkeypatch):
-    """The preflight's answer; "passed" unless a test says otherwise."""
-    answer = {"state": "passed"}
-    monkeypatch.setattr(deployment, "preflight_verdict", lambda cluster: PreflightVerdict(answer["state"], 1))
-    return answer
-
-
-@pytest.fixture
-def cluster(hosts, bundle, verdict, operator):
-    return plans.create_cluster(spec=plan_data(), by=operator)
-
-
-def deploy(cluster, operator, **options):
-    operation = deployment.deploy_cluster(cluster=cluster, by=operator, **options)
-    return carry_out(operation)
-
-
-def carry_out(operation):
-    runner.run(operation.pk)
-    operation.refresh_from_db()
-    Cluster.objects.get(pk=operation.subject_id)
-    return operation
 
 
 def states(operation):
