@@ -224,3 +224,24 @@ def test_the_probe_leaves_no_trace(of_this_machine, tmp_path):
     )
     assert done.stderr == ""
     assert list(Path(tmp_path).iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "state"),
+    [
+        ("nft_queue", {"CONFIG_NFT_QUEUE": "y"}, "loaded"),
+        ("nft_queue", {"CONFIG_NFT_QUEUE": "m"}, "unknown"),
+        ("xt_NFQUEUE", {"CONFIG_NFT_QUEUE": "y"}, "missing"),
+        ("nft_queue", {}, "unknown"),
+        ("overlay", {"CONFIG_NFT_QUEUE": "y"}, "unknown"),
+    ],
+)
+def test_how_the_kernel_was_built_tells_of_what_shows_nowhere_else(name, options, state):
+    probe = {"__name__": "probe"}
+    exec(compile(facts.PROBE, "facts_probe.py", "exec"), probe)
+    assert probe["module_state"](name, options, "unknown") == state
+
+
+def test_the_probe_tells_how_this_kernel_queues_packets(of_this_machine):
+    modules = facts.parse(of_this_machine).modules
+    assert {"nfnetlink_queue", "nft_queue", "xt_NFQUEUE"} <= set(modules)
