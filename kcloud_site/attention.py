@@ -14,7 +14,8 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from clusters.models import Bundle, Cluster, Host, Node, Region
+from clusters.models import Bundle, Cluster, Environment, Host, Node, Region
+from clusters.selectors import environments
 from kcloud_site import status
 from kcloud_site.audit import verification
 from kcloud_site.audit.models import AuditEvent
@@ -146,7 +147,13 @@ def overview() -> Overview:
 
 def _items() -> list[Item]:
     """Worst first, then the oldest."""
-    items = [*_broken_trail(), *_failed_operations(), *_unwell_clusters(), *_lost_hosts()]
+    items = [
+        *_broken_trail(),
+        *_failed_operations(),
+        *_unwell_clusters(),
+        *_drifted_environments(),
+        *_lost_hosts(),
+    ]
     items.sort(key=lambda item: (status.rank(item.state), item.since is None, item.since))
     return items[: 2 * MOST_ITEMS]
 
@@ -194,7 +201,7 @@ def _failed_operations() -> list[Item]:
 
 def _still_there(rows: list[Operation]) -> list[Operation]:
     there = set()
-    for model in (Cluster, Host):
+    for model in (Cluster, Host, Environment):
         label = model._meta.label_lower
         ids = [row.subject_id for row in rows if row.subject_type == label and row.subject_id.isdigit()]
         there |= {(label, str(pk)) for pk in model.objects.filter(pk__in=ids).values_list("pk", flat=True)}
@@ -215,6 +222,24 @@ def _unwell_clusters() -> list[Item]:
             action=_("See cause"),
         )
         for cluster in unwell[:MOST_ITEMS]
+    ]
+
+
+def _drifted_environments() -> list[Item]:
+    """Those that nobody repairs by itself: by hand, or repaired too often."""
+    drifted = Environment.objects.filter(state=Environment.State.DRIFTED).defer("sealed_token")
+    return [
+        Item(
+            state="drifted",
+            title=row.namespace,
+            detail="",
+            why=environments.why(row),
+            since=row.changed_at,
+            view="clusters:environment_by_namespace",
+            argument=row.namespace,
+            action=_("See cause"),
+        )
+        for row in drifted[:MOST_ITEMS]
     ]
 
 

@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from clusters.models import Cluster, Credential, Host, Node, Region
+from clusters.models import Cluster, Credential, Environment, Host, Node, Region
 from kcloud_site.operations.models import Operation, State
 from tests.console import samples
 
@@ -83,6 +83,15 @@ def test_a_failure_about_something_deleted_waits_for_nobody(signed_in):
     failed = samples.operation(name="removed", subject_id="999999")
     samples.fail(failed)
     assert "Nothing waits for you" in html_of(signed_in)
+
+
+def test_a_drifted_environment_waits_for_somebody_and_leads_to_its_page(signed_in, tenant):
+    drift = [{"kind": "NetworkPolicy", "name": "kcloud-openings", "what": "missing"}]
+    values = {"tenant": tenant, "cluster": make_cluster("a"), "name": "dev", "namespace": "retail-dev"}
+    Environment.objects.create(**values, state="drifted", drift=drift)
+    page = signed_in.get("/").content.decode()
+    assert "kcloud-openings" in page
+    assert "/environments/retail-dev/" in page
 
 
 def test_hosts_in_a_cluster_or_out_of_reach_are_not_spare(signed_in, region):
