@@ -4,6 +4,7 @@ One lab of three hosts for the whole file; the tests are steps of one story and 
 deployed, environments are made on it, used, changed by hand and repaired, frozen, and removed.
 """
 
+import base64
 import json
 from types import SimpleNamespace
 
@@ -21,7 +22,7 @@ from kcloud_site.operations.models import State
 from kcloud_site.tenants.services import tenants
 from tests.clusters.environments import GIB, ask, give_quota, newest
 from tests.databases import using
-from tests.lab.test_deploy import VERSION, _enrol, carry_out, planned
+from tests.lab.test_deploy import VERSION, _enrol, carry_out, on, planned
 from tests.operations.processes import until
 
 pytestmark = pytest.mark.lab
@@ -30,10 +31,19 @@ LAB, SUBNET = "t-environments", "172.31.247.0/24"
 NAMES = {"retail": "dev", "logistics": "dev"}
 POLICIES = "/apis/networking.k8s.io/v1/namespaces/retail-dev/networkpolicies"
 QUOTA = "/api/v1/namespaces/retail-dev/resourcequotas/kcloud-share"
-# In the network of a pod: whether a TCP connection comes about.
+# On a node: whether a TCP connection comes about from the network of a pod.
 CONNECT = """
-pid=$(grep -ls {uid} /proc/[0-9]*/cgroup | head -1 | cut -d/ -f3)
-nsenter --target $pid --net timeout 2 bash -c "</dev/tcp/{address}/{port}" 2>/dev/null && echo open || echo closed
+import ctypes, glob, socket, sys
+uid, address, port = sys.argv[1:]
+marks = (uid, uid.replace("-", "_"))
+own = next(path for path in glob.glob("/proc/[0-9]*/cgroup") if any(mark in open(path).read() for mark in marks))
+with open(own.replace("cgroup", "ns/net")) as space:
+    assert ctypes.CDLL(None).setns(space.fileno(), 0x40000000) == 0
+try:
+    socket.create_connection((address, int(port)), timeout=2)
+    print("open")
+except OSError:
+    print("closed")
 """
 
 
@@ -71,7 +81,8 @@ def inside(tenant):
 
 
 def pod(tenant, name, node="", **security):
-    (container,) = verification.objects(["any"])[1]["spec"]["containers"]
+    pattern = next(each for each in verification.objects(["any"]) if each["kind"] == "Pod")
+    (container,) = pattern["spec"]["containers"]
     container["securityContext"] |= security
     container["resources"] = {"limits": {"memory": "64Mi"}, "requests": {"cpu": "10m"}}
     spec = {
@@ -134,6 +145,37 @@ def test_each_account_works_in_its_own_namespace_and_in_no_other(site, admin):
         assert "forbidden" in refusal(inside("retail").get, path)
     assert "forbidden" in refusal(inside("retail").apply, pod("logistics", "intruder"))
     assert "forbidden" in refusal(inside("retail").delete, f"{POLICIES}/kcloud-default-deny")
+
+
+def test_neighbours_do_not_reach_each_other_and_each_reaches_its_own(site, admin):
+    found = {
+        (tenant, node): admin.get(f"{pods(tenant)}/on-{node}") for tenant in NAMES for node in ("v2", "v3")
+    }
+    places = {place: each["status"]["podIP"] for place, each in found.items()}
+
+    def reach(source, address, port=8080):
+        uid = found[source]["metadata"]["uid"]
+        script = base64.b64encode(CONNECT.encode()).decode()
+        return on(site, source[1], f"echo {script} | base64 -d | python3 - {uid} {address} {port}").strip()
+
+    def across():
+        return {reach(mine, places[theirs]) for mine in places for theirs in places if mine[0] != theirs[0]}
+
+    until(lambda: across() == {"closed"}, 60)
+    for tenant in NAMES:
+        until(lambda tenant=tenant: reach((tenant, "v2"), places[tenant, "v3"]) == "open", 30)
+        until(lambda tenant=tenant: reach((tenant, "v3"), "10.96.0.10", 53) == "open", 30)
+        assert reach((tenant, "v2"), "10.96.0.1", 443) == "closed"
+        assert reach((tenant, "v2"), site.lab.host("v1").address, 22) == "closed"
+    # What keeps them apart are the walls, and repairing puts them up again.
+    for tenant in NAMES:
+        for name in ("kcloud-default-deny", "kcloud-openings"):
+            admin.delete(f"/apis/networking.k8s.io/v1/namespaces/{tenant}-dev/networkpolicies/{name}")
+    until(lambda: across() == {"open"}, 60)
+    environment_watch.look_after(cluster_pk=environment("retail").cluster_id)
+    for tenant in NAMES:
+        assert carry_out(newest(environment(tenant))).state == State.SUCCEEDED
+    until(lambda: across() == {"closed"}, 60)
 
 
 def test_pods_that_want_too_much_are_refused(site):
