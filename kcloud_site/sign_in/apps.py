@@ -8,7 +8,7 @@ class SignInConfig(AppConfig):
     verbose_name = _("Sign-in")
 
     def ready(self) -> None:
-        from kcloud_site.sign_in import admin_door, receivers
+        from kcloud_site.sign_in import admin_door, checks, receivers  # noqa: F401 - checks register themselves
 
         receivers.connect()
         admin_door.close()

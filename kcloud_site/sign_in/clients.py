@@ -1,6 +1,7 @@
-"""What a browser calls itself, in a few words. Pure. An unknown one is "" (the page then shows the whole text)."""
+"""What the other side is: browsers in a few words, addresses where passkeys work, issuers to believe. Pure."""
 
 import ipaddress
+from urllib.parse import urlsplit
 
 # In this order: most browsers also claim to be the ones further down.
 _BROWSERS = (
@@ -41,3 +42,11 @@ def passkeys_work(host: str, *, is_secure: bool) -> bool:
     except ValueError:
         return is_secure
     return False
+
+
+def issuer_is_safe(address: str) -> bool:
+    """Whether answers from this address are surely the issuer's: https, or http on this very machine."""
+    parts = urlsplit(address)
+    if parts.scheme == "https":
+        return bool(parts.hostname)
+    return parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")

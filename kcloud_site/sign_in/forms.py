@@ -82,13 +82,14 @@ class CountedCode(forms.Form):
     def clean_code(self) -> str:
         now, who = timezone.now(), {"name": f"code of {self.user.pk}", "address": ""}
         try:
-            services.refuse_while_paused(**who, now=now)
-            code: str = super().clean_code()  # type: ignore[misc]
-            self._spend(now)
+            services.begin_try(**who, now=now)
         except TooManyTries as refusal:
             raise ValidationError(str(refusal)) from refusal
+        try:
+            code: str = super().clean_code()  # type: ignore[misc]
+            self._spend(now)
         except ValidationError:
-            services.record_failure(**who, user=self.user, now=now, what="code")
+            services.note_failure(**who, user=self.user, now=now, what="code")
             raise
         services.forget_failures(**who)
         return code

@@ -26,6 +26,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from kcloud_site.audit import chain
 from kcloud_site.sign_in import services
 from kcloud_site.sign_in.addresses import address_of
 from kcloud_site.sign_in.errors import TooManyTries
@@ -66,9 +67,7 @@ class AccountHooks(DefaultAccountAdapter):
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         try:
-            services.refuse_while_paused(
-                name=name_in(credentials), address=address_of(request), now=timezone.now()
-            )
+            services.begin_try(name=name_in(credentials), address=address_of(request), now=timezone.now())
         except TooManyTries as refusal:
             raise ValidationError(str(refusal)) from refusal
 
@@ -80,7 +79,7 @@ class AccountHooks(DefaultAccountAdapter):
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         name = name_in(credentials)
-        services.record_failure(
+        services.note_failure(
             name=name,
             address=address_of(request),
             user=User.objects.filter(username__iexact=name).first(),
@@ -177,7 +176,9 @@ class CompanyHooks(DefaultSocialAccountAdapter):
 
     def populate_user(self, request: HttpRequest, sociallogin: SocialLogin, data: dict[str, Any]) -> Any:
         """Bind the identity to its issuer, and believe no address the issuer has not verified."""
-        claims = sociallogin.account.extra_data
+        # Names are what people wrote of themselves: no NUL reaches the database.
+        claims = sociallogin.account.extra_data = chain.plain(sociallogin.account.extra_data)
+        data = {key: chain.clean(value) if isinstance(value, str) else value for key, value in data.items()}
         token, info = claims.get("id_token", {}), claims.get("userinfo", {})
         if not token.get("iss") or info.get("sub", token.get("sub")) != token.get("sub"):
             self._refuse(request, sociallogin.provider, "the provider's answers are about different people")

@@ -47,23 +47,27 @@ def tries_left(*, name: str, address: str, now: datetime) -> int:
     return max(0, TRIES - _recent(name, address, now).count())
 
 
-def refuse_while_paused(*, name: str, address: str, now: datetime) -> None:
-    """Raise TooManyTries while no try is left: until the oldest of the recent failures is forgotten."""
-    if tries_left(name=name, address=address, now=now):
+def begin_try(*, name: str, address: str, now: datetime) -> None:
+    """Count a try before it is looked at, so that many at once are no more than many in turn; the right one forgets.
+
+    Raises TooManyTries while none is left: until the oldest of the recent failures is forgotten.
+    """
+    FailedSignIn.objects.filter(at__lt=now - PAUSE).delete()
+    mine = FailedSignIn.objects.create(name_hash=_hash(name), address=address, at=now)
+    before = _recent(name, address, now).exclude(pk=mine.pk).order_by("at")
+    if before.count() < TRIES:
         return
-    oldest = _recent(name, address, now).order_by("at").first()
-    if oldest:
-        raise TooManyTries(oldest.at + PAUSE, now)
+    ends = before[0].at + PAUSE
+    mine.delete()
+    raise TooManyTries(ends, now)
 
 
 @transaction.atomic
-def record_failure(*, name: str, address: str, user: User | None, now: datetime, what: str) -> None:
-    """Count one wrong password or code (`what`).
+def note_failure(*, name: str, address: str, user: User | None, now: datetime, what: str) -> None:
+    """The try was a wrong password or code (`what`), and stays counted.
 
     A known person's failures are in the trail one by one; of unknown names, which anybody may invent, only pauses.
     """
-    FailedSignIn.objects.filter(at__lt=now - PAUSE).delete()
-    FailedSignIn.objects.create(name_hash=_hash(name), address=address, at=now)
     if user:
         note(by=None, action="user.sign_in_refused", user=user, address=address, wrong=what)
     if not tries_left(name=name, address=address, now=now):
@@ -133,6 +137,13 @@ def remove_second_factors(*, user: User, by: Any, reason: str = "") -> int:
     trail.record(by=by, action="user.factor_remove", subject=user, before={"kinds": kinds}, reason=reason)
     end_sessions(user=user, by=by)
     return len(kinds)
+
+
+def forget_ended_sessions(*, now: datetime) -> int:
+    """Delete sessions that ended by themselves, and their lines in people's lists. Answers how many sessions."""
+    gone, _ = Session.objects.filter(expire_date__lt=now).delete()
+    UserSession.objects.exclude(session_key__in=Session.objects.values("session_key")).delete()
+    return gone
 
 
 def _recent(name: str, address: str, now: datetime) -> QuerySet[FailedSignIn]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from kcloud_site.sign_in.clients import describe, passkeys_work
+from kcloud_site.sign_in.checks import company_account
+from kcloud_site.sign_in.clients import describe, issuer_is_safe, passkeys_work
 
 CHROME = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
 
@@ -37,3 +38,26 @@ def test_passkeys_need_tls_elsewhere(host):
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "192.0.2.1", "[::1]", "[::1]:8000"])
 def test_passkeys_never_work_on_a_bare_address(host):
     assert not passkeys_work(host, is_secure=True)
+
+
+@pytest.mark.parametrize(
+    "issuer", ["https://login.example.com/realms/main", "http://127.0.0.1:9", "http://localhost/"]
+)
+def test_an_issuer_over_tls_or_on_this_machine_is_believed(issuer):
+    assert issuer_is_safe(issuer)
+
+
+@pytest.mark.parametrize(
+    "issuer", ["http://login.example.com", "https://", "login.example.com", "file:///etc/passwd"]
+)
+def test_an_issuer_anybody_could_play_is_not_believed(issuer):
+    assert not issuer_is_safe(issuer)
+
+
+def test_wrong_settings_of_the_company_account_are_named_with_the_remedy(settings):
+    settings.OIDC_ISSUER = "http://login.example.com"
+    app = {"client_id": "", "secret": ""}
+    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [app]}}
+    assert [error.id for error in company_account(None)] == ["sign_in.E001", "sign_in.E002"]
+    settings.OIDC_ISSUER = ""
+    assert company_account(None) == []

@@ -119,6 +119,15 @@ def test_a_name_that_is_taken_gets_another_one(client, provider, django_user_mod
     assert SocialAccount.objects.get().user.username != "li.wei"
 
 
+def test_hostile_names_of_the_provider_break_nothing(client, provider):
+    hostile = "\x00<script>\u202e{{ 7 }}" + "x" * 10_000
+    provider.know({"1": {**LI, "name": hostile, "preferred_username": hostile}})
+    assert sign_in(client, provider).status_code == 302
+    page = client.get("/preferences/").content.decode()
+    assert "<script>\u202e" not in page
+    assert "\x00" not in page
+
+
 def test_an_address_with_an_account_does_not_open_it(client, provider, person):
     User.objects.filter(pk=person.pk).update(email="li.wei@example.com")
     response = sign_in(client, provider)

@@ -75,6 +75,11 @@ def test_the_admin_has_no_sign_in_of_its_own(client, operator):
     assert client.get("/admin/").status_code == 302
 
 
+def test_the_admin_changes_passwords_on_our_page(client, operator):
+    client.force_login(operator)
+    assert client.get("/admin/password_change/")["Location"] == "/preferences/password/"
+
+
 def test_the_tables_of_the_sign_in_library_are_not_in_the_admin(client, django_user_model):
     root = django_user_model.objects.create_superuser("root", password="a-long-password")
     client.force_login(root)

@@ -1,11 +1,16 @@
 """Where a person is signed in, and signing out there."""
 
+from datetime import timedelta
+
 import pytest
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from kcloud_site.sign_in import jobs
 
 pytestmark = pytest.mark.django_db
 
@@ -97,6 +102,17 @@ def test_the_number_of_queries_does_not_grow_with_the_sessions(here, enter, djan
         enter("person", to=Client())
     with django_assert_num_queries(count):
         here.get(SESSIONS)
+
+
+def test_sessions_that_ended_by_themselves_are_forgotten(here, elsewhere):
+    gone = UserSession.objects.get(ip="192.0.2.7")
+    Session.objects.filter(session_key=gone.session_key).update(
+        expire_date=timezone.now() - timedelta(days=1)
+    )
+    jobs.forget_ended_sessions()
+    assert list(UserSession.objects.values_list("ip", flat=True)) == ["127.0.0.1"]
+    assert Session.objects.count() == 1
+    assert signed_in(here)
 
 
 def test_signing_in_and_out_are_in_the_trail(here, events):

@@ -22,6 +22,9 @@ class Command(BaseCommand):
             every=verification.EVERY,
         )
         due.ensure_due(name="quotas.loans", job="clusters.jobs.end_loans", every=15)
+        due.ensure_due(
+            name="sign_in.sessions", job="kcloud_site.sign_in.jobs.forget_ended_sessions", every=86_400
+        )
         clock = Clock()
 
         def stop(_number: int, _frame: object) -> None:
