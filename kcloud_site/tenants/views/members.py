@@ -68,7 +68,7 @@ def member(request: HttpRequest, name: str, pk: int) -> HttpResponse:
             _("%(user)s is %(role)s now.")
             % {"user": found.user.display_name, "role": found.get_role_display()},
         )
-        return _on(request, tenant)
+        return answers.see("tenants:members", name)
     # What was refused must not stand in the page as if it were so.
     found = _member(tenant, pk)
     context = {"form": form, "member": found, "grants": list(selectors.open_grants_of(found))}
@@ -84,17 +84,12 @@ def remove(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     form = NameConfirmation(request.POST or None, expected=found.user.get_username())
     if answers.taken(form, lambda: members.remove_member(member=found, by=request.user)):
         messages.success(request, _("%(user)s is no member any more.") % {"user": found.user.display_name})
-        return _on(request, tenant)
+        # Whoever shut the door behind the own back cannot look at the list any more.
+        left = found.user == request.user and permissions.platform_role(request.user) is None
+        return answers.see("overview") if left else answers.see("tenants:members", name)
     context = {"form": form, "member": found}
     return answers.tenant_page(request, "tenants/member_remove.html", tenant, "members", context)
 
 
 def _member(tenant: Tenant, pk: int) -> Membership:
     return get_object_or_404(Membership.objects.select_related("user", "tenant"), tenant=tenant, pk=pk)
-
-
-def _on(request: HttpRequest, tenant: Tenant) -> HttpResponse:
-    """To the list; whoever shut the door behind the own back goes to the first page."""
-    if permissions.knows_of(request.user, tenant):
-        return answers.see("tenants:members", tenant.name)
-    return answers.see("overview")
