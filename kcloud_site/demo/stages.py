@@ -8,7 +8,7 @@ import http.client
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from clusters.services import (
     preflight,
     regions,
 )
-from kcloud_site.demo import environments, sample
+from kcloud_site.demo import environments, people, sample
 from kcloud_site.demo.progress import StageName
 from kcloud_site.operations import services as operations
 from kcloud_site.operations.models import Operation, State, Step, StepTarget
@@ -54,6 +54,7 @@ class Demo:
     operator: User | None = None
     password: str = ""
     token: str = ""
+    passwords: dict[str, str] = field(default_factory=dict)
     machines: Any = None
 
     @property
@@ -74,6 +75,7 @@ STAGES = {
     name.key: name
     for name in (
         StageName("portal", "Portal: database and processes", 12),
+        StageName("tenants", "Two tenants with their people", 2),
         StageName("bundle", f"Release bundle of Kubernetes {VERSION}", 330),
         StageName("lab", f"Lab: {HOSTS} hosts in containers", 15),
         StageName("enrol", "Enrol the hosts over SSH", 8),
@@ -99,6 +101,11 @@ def ensure_operator(demo: Demo) -> None:
         user.set_password(demo.password)
         user.save(update_fields=["password"])
     demo.operator = user
+
+
+def make_tenants(demo: Demo, say: Say) -> None:
+    """Two tenants whose people see only their own."""
+    demo.passwords = people.make_tenants(by=demo.by, passwords_file=demo.home / "passwords")
 
 
 def build_bundle(demo: Demo, say: Say) -> None:
@@ -217,10 +224,11 @@ def run_sample(demo: Demo, say: Say) -> None:
 
 
 def write_env(demo: Demo) -> None:
-    """`.demo/env`, for scripts: the address, an operator's token, the cluster's kubeconfig."""
+    """`.demo/env`, for scripts: the address, an operator's token, the cluster's kubeconfig, people's passwords."""
     demo.env_file.touch(mode=0o600)
     demo.env_file.write_text(
         f"KCLOUD_URL={demo.url}\nKCLOUD_TOKEN={demo.token}\nKUBECONFIG={demo.kubeconfig}\n"
+        + people.as_variables(demo.passwords)
     )
 
 

@@ -67,7 +67,7 @@ def sign_in(demo, browser):
     """A page of a signed-in operator; every CSP violation and script error fails the test."""
     contexts, problems = [], []
 
-    def opened(**options):
+    def opened(name="operator", password="", **options):
         context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
         contexts.append(context)
         page = context.new_page()
@@ -76,8 +76,9 @@ def sign_in(demo, browser):
             "console", lambda said: problems.append(said.text) if "Content Security" in said.text else None
         )
         page.goto(f"{demo.KCLOUD_URL}/sign-in/")
-        page.locator("input[name=username]").fill("operator")
-        page.locator("input[name=password]").fill((demo.home / "operator-password").read_text())
+        page.locator("input[name=username]").fill(name)
+        password = password or (demo.home / "operator-password").read_text()
+        page.locator("input[name=password]").fill(password)
         page.locator("input[name=password]").press("Enter")
         page.wait_for_url(f"{demo.KCLOUD_URL}/")
         return page
@@ -203,6 +204,30 @@ def test_the_tour_plans_breaks_resumes_and_looks_at_a_node(demo, sign_in):
     page.get_by_role("link", name="h5").first.click()
     expect(page.get_by_text("KubeletReady")).to_be_visible()
     expect(page.get_by_text("coredns").first).to_be_visible()
+
+
+def test_the_tour_invites_somebody_into_a_tenant_that_sees_only_its_own(demo, sign_in, browser):
+    values = dict(line.split("=", 1) for line in (demo.home / "env").read_text().splitlines())
+    page = sign_in("retail-owner", values["KCLOUD_PASSWORD_RETAIL_OWNER"])
+    expect(page.locator("main")).to_contain_text("Retail")
+    expect(page.get_by_role("navigation", name="Main")).not_to_contain_text("Clusters")
+    page.get_by_role("link", name="Members & quota").click()
+    expect(page.locator("main table").first).to_contain_text("retail-developer")
+    page.get_by_role("link", name="Invite a member").click()
+    page.get_by_label("E-mail address").fill("somebody@example.com")
+    page.get_by_role("button", name="Send the invitation").click()
+    link = page.get_by_label("The link").input_value()
+
+    private = browser.new_context()
+    other = private.new_page()
+    other.goto(link)
+    other.get_by_label("Sign-in name").fill("somebody")
+    other.get_by_label("Password", exact=True).fill("correct horse battery")
+    other.get_by_label("Password once more").fill("correct horse battery")
+    other.get_by_role("button", name="Make the account and join").click()
+    other.wait_for_url(f"{demo.KCLOUD_URL}/tenants/retail/")
+    assert other.goto(f"{demo.KCLOUD_URL}/tenants/logistics/").status == 404
+    private.close()
 
 
 def test_without_javascript_the_hosts_are_given_back_and_deployed_again(demo, sign_in):

@@ -40,6 +40,7 @@ class Command(BaseCommand):
         try:
             self.start_portal(portal, demo, progress)
             for key, run in {
+                "tenants": stages.make_tenants,
                 "bundle": stages.build_bundle,
                 "lab": stages.start_lab,
                 "enrol": stages.enrol_hosts,
@@ -87,12 +88,15 @@ class Command(BaseCommand):
         self.stdout.write("Portal stopped, lab and state removed." if stopped else "Lab and state removed.")
 
     def farewell(self, demo: stages.Demo, detach: bool) -> str:
+        owners = [name for name in demo.passwords if name.endswith("-owner")]
+        tenants = "   ".join(f"{name} / {demo.passwords[name]}" for name in owners)
         return f"""
 KCloud is ready.
 
   Address    {demo.url}
   Sign in    operator / {demo.password}
-  Files      {demo.env_file} (address, token, kubeconfig for scripts)
+  Tenants    {tenants}
+  Files      {demo.env_file} (address, token, kubeconfig, everybody's passwords)
 
 Three things to try
   1. Watch how it was deployed: {demo.url}/operations/

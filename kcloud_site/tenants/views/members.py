@@ -35,7 +35,6 @@ def member_list(request: HttpRequest, name: str) -> HttpResponse:
         "page": Paginator(found, ROWS_A_PAGE).get_page(request.GET.get("page")),
         "by_role": selectors.members_by_role(tenant),
         "may_see_quota": permissions.may(request.user, "quota.view", tenant),
-        "may_see_environments": permissions.may(request.user, "environment.view", tenant),
     }
     return answers.tenant_page(request, "tenants/members.html", tenant, "members", context)
 
