@@ -8,9 +8,10 @@ class ClustersConfig(AppConfig):
 
     def ready(self) -> None:
         # Importing the jobs registers their operation kinds.
-        from clusters import jobs  # noqa: F401
+        from clusters import jobs, sealed_columns  # noqa: F401
         from clusters.selectors import neighbours
         from kcloud_site.operations import audit_pages
 
         audit_pages.know_neighbours("clusters.cluster", neighbours.of_cluster)
         audit_pages.know_neighbours("clusters.host", neighbours.of_host)
+        sealed_columns.tell()

@@ -4,6 +4,7 @@ KCLOUD_HOME           where keys, the embedded database and runtime files live (
 KCLOUD_SECRET_KEY     Django's signing key (default: made once, kept in KCLOUD_HOME)
 KCLOUD_MASTER_KEY     the key that encrypts credentials and cluster keys at rest, base64 of 32 bytes
                       (default: made once, kept in KCLOUD_HOME, outside the database)
+KCLOUD_MASTER_KEY_OLD earlier master keys, comma separated: they open and do not seal (manage.py secrets rotate)
 DATABASE_URL          sqlite:///… (embedded profile) or postgres://… (large profile)
 KCLOUD_QUEUE_URL      empty: the database carries wake-ups; redis://… : Redis does, the database while that is away
 KCLOUD_HOSTS          host names the portal answers to, comma separated
@@ -41,7 +42,12 @@ env = environ.Env()
 HOME = Path(env.str("KCLOUD_HOME", default=str(BASE_DIR / ".run")))
 DEBUG = env.bool("KCLOUD_DEBUG", default=False)
 SECRET_KEY = env.str("KCLOUD_SECRET_KEY", default="") or read_or_make_key(HOME / "secret.key")
-MASTER_KEY = env.str("KCLOUD_MASTER_KEY", default="") or read_or_make_key(HOME / "master.key")
+# Empty: the key is in the file, which is looked up each time (kcloud_site/tenants/encryption.py).
+MASTER_KEY = env.str("KCLOUD_MASTER_KEY", default="")
+OLD_MASTER_KEYS = env.list("KCLOUD_MASTER_KEY_OLD", default=[])
+MASTER_KEY_FILE = HOME / "master.key"
+if not MASTER_KEY:
+    read_or_make_key(MASTER_KEY_FILE)
 ALLOWED_HOSTS = env.list("KCLOUD_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 HTTPS = env.bool("KCLOUD_HTTPS", default=False)
 BUNDLES_DIR = Path(env.str("KCLOUD_BUNDLES", default=str(Path.home() / ".cache/kcloud/bundles")))

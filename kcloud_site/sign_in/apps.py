@@ -12,3 +12,12 @@ class SignInConfig(AppConfig):
 
         receivers.connect()
         admin_door.close()
+        self._tell_sealed_columns()
+
+    def _tell_sealed_columns(self) -> None:
+        from kcloud_site.sign_in.hooks import SecondFactorHooks
+        from kcloud_site.tenants.sealed_columns import SealedColumn, know
+
+        # The secret of an authenticator app, and what recovery codes grow from.
+        for key in ("secret", "seed"):
+            know(SealedColumn("mfa.Authenticator", "data", lambda _row: SecondFactorHooks.IDENTITY, key))

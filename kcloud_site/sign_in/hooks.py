@@ -148,13 +148,13 @@ class SecondFactorHooks(DefaultMFAAdapter):
         ),
         "cannot_generate_recovery_codes": _("Set up an authenticator app or a passkey first."),
     }
-    _IDENTITY = "mfa.Authenticator"
+    IDENTITY = "mfa.Authenticator"
 
     def encrypt(self, text: str) -> str:
-        return base64.b64encode(seal(text.encode(), identity=self._IDENTITY)).decode()
+        return base64.b64encode(seal(text.encode(), identity=self.IDENTITY)).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
-        return unseal(base64.b64decode(encrypted_text), identity=self._IDENTITY).decode()
+        return unseal(base64.b64decode(encrypted_text), identity=self.IDENTITY).decode()
 
     def generate_authenticator_name(self, user: Any, type: Authenticator.Type) -> str:
         count = Authenticator.objects.filter(user=user, type=type).count()
