@@ -30,7 +30,8 @@ class SealedColumn:
         return ".".join(part for part in (self.model, self.field, self.key) if part)
 
     def rows(self) -> models.QuerySet[Any]:
-        return apps.get_model(self.model)._default_manager.order_by("pk")
+        found: models.QuerySet[Any] = apps.get_model(self.model)._default_manager.order_by("pk")
+        return found
 
     def sealed(self, row: Any) -> bytes:
         """The ciphertext in the row; empty when it has none."""
