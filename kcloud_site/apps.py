@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 from django.contrib.staticfiles.apps import StaticFilesConfig
 
 
@@ -21,3 +22,9 @@ class ServedFilesConfig(StaticFilesConfig):
         "*.txt",
         "*.md",
     ]
+
+
+class PlatformAdminConfig(AdminConfig):
+    """Django's admin with our own site: lists of ours alone, nothing edited past the services."""
+
+    default_site = "kcloud_site.tenants.admin_site.PlatformAdmin"

@@ -53,7 +53,7 @@ HTTPS = env.bool("KCLOUD_HTTPS", default=False)
 BUNDLES_DIR = Path(env.str("KCLOUD_BUNDLES", default=str(Path.home() / ".cache/kcloud/bundles")))
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "kcloud_site.apps.PlatformAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -1,0 +1,64 @@
+"""One of everything that the platform operators' admin lists."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from clusters.models import Bundle, Cluster, Credential, Environment, Host, Region
+from kcloud_site.operations.models import Operation, State
+from kcloud_site.tenants import encryption
+from kcloud_site.tenants.models import Grant, Invitation, Loan, Quota, User
+from kcloud_site.tenants.services import members, tenants
+
+MARKER = "planted-secret-5a1e"
+NOW = timezone.now()
+
+
+def make(number, operator):
+    """One of everything; the numbers keep names apart."""
+    n = str(number)
+    tenant = tenants.create_tenant(name=f"t{n}", title=f"Tenant {n}", by=operator)
+    person = User.objects.create_user(f"u{n}", f"u{n}@example.com", MARKER)
+    members.add_member(tenant=tenant, user=person, role="viewer", by=operator)
+    region = Region.objects.create(name=f"r{n}")
+    key = Credential.objects.create(name=f"k{n}", username="root")
+    key.sealed_secret = encryption.seal(MARKER.encode(), identity=f"clusters.Credential:k{n}:secret")
+    key.save()
+    cluster = Cluster.objects.create(name=f"c{n}", region=region, state="ready", health="degraded")
+    Host.objects.create(name=f"h{n}", region=region, address=f"10.0.0.{n}", credential=key, cluster=cluster)
+    Bundle.objects.create(
+        version=f"1.{n}", path="/x", manifest_sha256="0" * 64, state="verified", verified_at=NOW
+    )
+    Environment.objects.create(tenant=tenant, cluster=cluster, name="dev", namespace=f"t{n}-dev")
+    Quota.objects.create(tenant=tenant, cpu=1000)
+    Loan.objects.create(tenant=tenant, cpu=1, reason="x", lent_by="operator", ends_at=NOW + timedelta(days=1))
+    Grant.objects.create(
+        tenant=tenant,
+        user=person,
+        permission="environment.freeze",
+        object_type="clusters.environment",
+        object_id=n,
+        object_name="dev",
+        reason="x",
+        granted_by="operator",
+        expires_at=NOW + timedelta(days=1),
+    )
+    Invitation.objects.create(
+        tenant=tenant,
+        email=f"i{n}@example.com",
+        role="viewer",
+        token_hash=f"hash{n}",
+        invited_by="operator",
+        expires_at=NOW + timedelta(days=1),
+    )
+    Operation.objects.create(
+        kind="clusters.deploy",
+        subject_type="clusters.cluster",
+        subject_id=str(cluster.pk),
+        subject_name=cluster.name,
+        requested_by_name="operator",
+        state=State.FAILED,
+        failure={"what": "It broke."},
+        inputs={"password": MARKER},
+        tenant=tenant,
+    )
