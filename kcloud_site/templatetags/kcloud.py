@@ -245,7 +245,7 @@ def noun(label: str) -> str:
 def filter_input(field: BoundField) -> SafeString:
     """A text field of a filter form, named by its placeholder."""
     attrs: dict[str, Any] = {
-        "class": "form-control w-auto",
+        "class": "form-control w-auto mw-100",
         "aria-label": field.label,
         "placeholder": field.label,
     }
