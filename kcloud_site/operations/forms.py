@@ -34,12 +34,14 @@ class MomentField(forms.DateTimeField):
     widget = forms.DateTimeInput(format=_MOMENT, attrs={"type": "datetime-local", "step": "1"})
 
     def bound_data(self, data: Any, initial: Any) -> Any:
-        """The control shows local times only."""
+        """The control shows local times, and nothing else."""
         try:
             moment = parse_datetime(str(data))
         except ValueError:
-            return data
-        return timezone.localtime(moment).strftime(_MOMENT) if moment and moment.tzinfo else data
+            moment = None
+        if moment is None:
+            return ""
+        return (timezone.localtime(moment) if moment.tzinfo else moment).strftime(_MOMENT)
 
 
 class AuditFilter(forms.Form):

@@ -249,7 +249,11 @@ def filter_input(field: BoundField) -> SafeString:
         "aria-label": field.label,
         "placeholder": field.label,
     }
-    return field.as_widget(attrs={**attrs, **({"aria-invalid": "true"} if field.errors else {})})
+    if not field.errors:
+        return field.as_widget(attrs=attrs)
+    # The field is described by its error (aria-describedby), which therefore has to be there.
+    control, said = field.as_widget(attrs=attrs), " ".join(str(error) for error in field.errors)
+    return format_html('{}<span class="kc-err" id="{}_error">{}</span>', control, field.auto_id, said)
 
 
 @register.simple_tag(takes_context=True)

@@ -115,8 +115,8 @@ def test_a_tenant_of_others_is_the_same_as_none(client, tenant, other_tenant, jo
     absent = client.get("/audit/?tenant=nothing")
     foreign = client.get("/audit/?tenant=logistics")
     assert absent.status_code == foreign.status_code == 422
-    assert absent.content.decode().count("no tenant of this name") == 1
-    assert foreign.content.decode().count("no tenant of this name") == 1
+    assert "no tenant of this name" in absent.content.decode()
+    assert "no tenant of this name" in foreign.content.decode()
 
 
 def test_times_are_in_the_readers_zone(reader, operator, db):
