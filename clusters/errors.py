@@ -203,3 +203,7 @@ class RequestDecided(ClusterError):
 
 class RequestRefused(ClusterError):
     """The person may not do this with the request (approve one's own), or it is not in the state for it."""
+
+
+class RequestImpossible(ClusterError):
+    """What was asked for and approved cannot be had any more."""

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clusters.selectors.preflight import KIND as PREFLIGHT_KIND
 from clusters.services import (
+    applying,
     deployment,
     deployment_steps,
     environment_ends,
@@ -17,6 +18,8 @@ from clusters.services import (
     host_imports,
     preflight,
     quotas,
+    request_mails,
+    usage,
 )
 from kcloud_site.operations.kinds import Kind, StepContext, StepDefinition, register
 from kcloud_site.operations.models import Operation
@@ -33,6 +36,21 @@ def gather_steps(operation: Operation) -> Iterable[StepDefinition]:
 def end_loans() -> None:
     """By the clock: borrowed quota returns."""
     quotas.end_due_loans(timezone.now())
+
+
+def sample_usage() -> None:
+    """By the clock: one row an hour of what every tenant may use, has carved out and uses."""
+    usage.sample(timezone.now())
+
+
+def pick_up_requests() -> None:
+    """By the clock: requests that were approved by a process that died."""
+    applying.pick_up(timezone.now())
+
+
+def mail_request(request: int, event: str, actor: str) -> None:
+    """Woken after a request changed."""
+    request_mails.send(request=request, event=event, actor=actor)
 
 
 register(Kind(key=host_facts.GATHER_KIND, title=_("Gather facts of a host"), steps=gather_steps))

@@ -1,4 +1,4 @@
-"""Addresses of clusters, nodes, plans, hosts, regions, credentials and bundles, and of tenants' environments."""
+"""Addresses of clusters, hosts and all they are made of, and of tenants' environments, quotas and requests."""
 
 from django.urls import URLPattern, path
 
@@ -15,7 +15,10 @@ from clusters.views import (
     nodes,
     plans,
     preflight,
+    quotas,
     regions,
+    request_changes,
+    requests,
 )
 
 app_name = "clusters"
@@ -71,6 +74,28 @@ urlpatterns: list[URLPattern] = [
             ("repair/mode/", environment_changes.repair_mode, "environment_repair_mode"),
             ("protect/", environment_changes.protect, "environment_protect"),
             ("remove/", environment_changes.remove, "environment_remove"),
+        )
+    ),
+    path("tenants/<slug:tenant>/quota/", quotas.quota, name="quota"),
+    path("tenants/<slug:tenant>/quota/panel/", quotas.panel, name="quota_panel"),
+    path("tenants/<slug:tenant>/quota/edit/", quotas.edit, name="quota_edit"),
+    path("tenants/<slug:tenant>/quota/loans/new/", quotas.lend, name="loan_create"),
+    path("tenants/<slug:tenant>/quota/loans/<int:pk>/end/", quotas.end_loan, name="loan_end"),
+    path("requests/", requests.queue, name="request_queue"),
+    path("requests/<int:pk>/", requests.any_request, name="any_request"),
+    path("tenants/<slug:tenant>/requests/", requests.of_tenant, name="requests"),
+    path("tenants/<slug:tenant>/requests/panel/", requests.panel, name="requests_panel"),
+    path("tenants/<slug:tenant>/requests/new/", requests.ask, name="request_create"),
+    path("tenants/<slug:tenant>/requests/new/<slug:kind>/", requests.ask_for, name="request_new"),
+    *(
+        path(f"tenants/<slug:tenant>/requests/<int:pk>/{place}", view, name=name)
+        for place, view, name in (
+            ("", requests.detail, "request"),
+            ("approve/", request_changes.approve, "request_approve"),
+            ("decline/", request_changes.decline, "request_decline"),
+            ("withdraw/", request_changes.withdraw, "request_withdraw"),
+            ("apply/", request_changes.apply, "request_apply"),
+            ("comment/", request_changes.comment, "request_comment"),
         )
     ),
     path("clusters/<slug:name>/kubeconfig/", imports.cluster_kubeconfig, name="kubeconfig"),

@@ -15,13 +15,15 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from clusters.models import Bundle, Cluster, Environment, Host, Node, Region
-from clusters.selectors import environments
+from clusters.selectors import environments, quotas, request_texts, requests
+from clusters.selectors.resource_texts import amounts
 from kcloud_site import status
 from kcloud_site.audit import verification
 from kcloud_site.audit.models import AuditEvent
 from kcloud_site.operations import progress
 from kcloud_site.operations.models import ACTIVE, Operation, State
 from kcloud_site.tenants import permissions
+from kcloud_site.tenants.resources import Resources
 
 MOST_ITEMS = 10
 MOST_ROWS = 10
@@ -154,6 +156,7 @@ def _items() -> list[Item]:
         *_drifted_environments(),
         *_lost_hosts(),
     ]
+    items += [*_open_requests(), *_over_quota()]
     items.sort(key=lambda item: (status.rank(item.state), item.since is None, item.since))
     return items[: 2 * MOST_ITEMS]
 
@@ -257,6 +260,43 @@ def _lost_hosts() -> list[Item]:
             action=_("See cause"),
         )
         for host in lost[:MOST_ITEMS]
+    ]
+
+
+def _open_requests() -> list[Item]:
+    """What tenants ask for and nobody has decided, and what was approved and could not be done."""
+    return [
+        Item(
+            state=request_texts.STATUS[row.state],
+            title=request_texts.title_of(row),
+            detail=str(row.tenant),
+            why=" ".join(filter(None, (row.failure.get("what", ""), row.reason))),
+            since=row.changed_at,
+            view="clusters:any_request",
+            argument=row.pk,
+            action=_("Decide") if row.state == row.State.OPEN else _("Apply again"),
+        )
+        for row in requests.waiting()[:MOST_ITEMS]
+    ]
+
+
+def _over_quota() -> list[Item]:
+    """Tenants that have carved out more than they may use: a loan has ended."""
+    return [
+        Item(
+            state="over-quota",
+            title=_("Over quota"),
+            detail=str(tenant),
+            why=_(
+                "More is carved out than there is: %(over)s. Nothing is stopped, nothing more can be carved out."
+            )
+            % {"over": amounts(Resources(**found.over))},
+            since=None,
+            view="clusters:quota",
+            argument=tenant.name,
+            action=_("See quota"),
+        )
+        for tenant, found in quotas.over_quota()[:MOST_ITEMS]
     ]
 
 

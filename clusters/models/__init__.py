@@ -1,4 +1,4 @@
-"""Regions, hosts, release bundles, clusters with their plans and nodes, and the environments tenants have on them."""
+"""Regions, hosts, release bundles, clusters with their plans and nodes, tenants' environments and requests."""
 
 from clusters.models.environments import Environment
 from clusters.models.infrastructure import (
@@ -13,6 +13,7 @@ from clusters.models.infrastructure import (
     PreflightCheck,
     Region,
 )
+from clusters.models.requests import RequestComment, TenantRequest
 
 __all__ = [
     "Bundle",
@@ -26,4 +27,6 @@ __all__ = [
     "PlanRevision",
     "PreflightCheck",
     "Region",
+    "RequestComment",
+    "TenantRequest",
 ]

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from clusters.models import Environment
 from clusters.selectors.environments import TYPE, subject_of
-from clusters.services import environments
+from clusters.services import applying, environments
 from kcloud_site.audit import trail
 from kcloud_site.operations import services as operations
 from kcloud_site.operations.models import Operation, State
@@ -22,6 +22,7 @@ _TOLD = ("what", "why", "remedy")
 
 def changed(operation: Operation) -> None:
     """The end of making, resizing, freezing, thawing or repairing."""
+    applying.follow(operation)
     environment = _environment(operation)
     if environment is None:
         return

@@ -76,6 +76,12 @@ def set_total(*, tenant: Tenant, total: Resources, by: Any, reason: str = "") ->
 
 
 @transaction.atomic
+def raise_total(*, tenant: Tenant, amount: Resources, by: Any, reason: str = "") -> Quota:
+    """Make the total larger by `amount`, whatever it is when the tenant's turn comes."""
+    return set_total(tenant=tenant, total=_take_turn(tenant).resources + amount, by=by, reason=reason)
+
+
+@transaction.atomic
 def lend(*, tenant: Tenant, amount: Resources, until: datetime, by: Any, reason: str) -> Loan:
     """Lend quota of the platform until a moment; it returns by itself then. Raises ValueRefused."""
     refuse_closed(tenant)

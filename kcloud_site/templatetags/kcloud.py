@@ -86,6 +86,13 @@ def bar(used: float | None, limit: float | None, label: Any = "", css: str = "")
     )
 
 
+@register.inclusion_tag("components/line_chart.html")
+def line_chart(chart: Any) -> dict[str, Any]:
+    """Lines over time: `chart` has label (lowest, highest, last and limit in words), top (the upper edge's value),
+    lines of (class, path), ticks of (x, moment) and legend of (class, word). Show the table behind it beside it."""
+    return {"chart": chart}
+
+
 @register.filter(name="age")
 def age_filter(moment: datetime | None) -> str | SafeString:
     """How long ago, with the clock time in `title`."""

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.utils import timezone
 
-from clusters.models import Cluster, Environment
+from clusters.models import Cluster, Environment, TenantRequest
 from kcloud_site.audit import trail
 from kcloud_site.operations.models import Operation, State
-from kcloud_site.tenants.models import Grant, Invitation, Membership, User
+from kcloud_site.tenants.models import Grant, Invitation, Loan, Membership, User
 
 # Values of parameters where nothing belongs to a tenant: names that nothing has, so that only rights are asked.
 OWN: dict[str, Any] = {
@@ -45,7 +45,15 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
         state="ready",
         ready_at=timezone.now(),
     )
+    loan = Loan.objects.create(
+        tenant=tenant, cpu=1000, reason="x", lent_by="operator", ends_at=timezone.now() + timedelta(days=9)
+    )
+    wanted = {"amount": {"cpu": "1"}}
+    request = TenantRequest.objects.create(tenant=tenant, kind="quota", wanted=wanted, reason="x")
     return {
+        "loan": {"tenant": tenant.name, "pk": loan.pk},
+        "request": {"tenant": tenant.name, "pk": request.pk},
+        "request_kind": {"tenant": tenant.name, "kind": "quota"},
         "operation": {"pk": operation.pk},
         "audited": {"label": "operations.operation", "identity": operation.pk},
         "environments": {"tenant": tenant.name},

@@ -25,6 +25,8 @@ class Command(BaseCommand):
         due.ensure_due(
             name="sign_in.sessions", job="kcloud_site.sign_in.jobs.forget_ended_sessions", every=86_400
         )
+        due.ensure_due(name="quotas.usage", job="clusters.jobs.sample_usage", every=300)
+        due.ensure_due(name="requests.pick_up", job="clusters.jobs.pick_up_requests", every=60)
         clock = Clock()
 
         def stop(_number: int, _frame: object) -> None:
