@@ -18,14 +18,14 @@ from urllib.parse import urlsplit
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from clusters.adapters.connections import own_networks
 from clusters.adapters.kubernetes import KubernetesClient, SignIn
 from clusters.adapters.ssh import SshTarget
 from clusters.errors import ClusterUnreachable
 from clusters.kubeconfigs import kubeconfig
-from clusters.kubeconfigs.addresses import Address, AddressRule
 from clusters.kubeconfigs.certificates_pem import certificate_end
 from clusters.models import Cluster, ClusterSecret, Credential, Environment, Host
+from kcloud_site.outbound.addresses import Address, AddressRule
+from kcloud_site.outbound.connections import own_networks
 from kcloud_site.tenants import encryption
 
 ADMIN_KUBECONFIG = "admin.kubeconfig"

@@ -1,7 +1,7 @@
 """The API's addresses below /api/v1/. Each app brings its own view sets."""
 
 from django.urls import path
-from drf_spectacular.views import SpectacularJSONAPIView
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 from rest_framework.routers import SimpleRouter
 
@@ -10,9 +10,10 @@ from clusters.api.hosts import HostViewSet
 from clusters.api.regions import BundleViewSet, CredentialViewSet, RegionViewSet
 from kcloud_site.operations.api.audit import AuditEventViewSet
 from kcloud_site.operations.api.operations import OperationViewSet
-from kcloud_site.tenants.api.members import GrantViewSet, MemberViewSet
+from kcloud_site.tenants.api.members import GrantViewSet, InvitationViewSet, MemberViewSet
 from kcloud_site.tenants.api.tenants import TenantViewSet
 from kcloud_site.tenants.api.tokens import MeViewSet, RoleViewSet, TokenViewSet
+from kcloud_site.webhooks.api import WebhookViewSet
 
 OF_TENANT = r"tenants/(?P<tenant>[a-z][-a-z0-9]{0,29})"
 
@@ -23,6 +24,8 @@ router.register("tokens", TokenViewSet, basename="api-token")
 router.register("tenants", TenantViewSet, basename="api-tenant")
 router.register(rf"{OF_TENANT}/members", MemberViewSet, basename="api-member")
 router.register(rf"{OF_TENANT}/grants", GrantViewSet, basename="api-grant")
+router.register(rf"{OF_TENANT}/invitations", InvitationViewSet, basename="api-invitation")
+router.register("webhooks", WebhookViewSet, basename="api-webhook")
 router.register("regions", RegionViewSet, basename="api-region")
 router.register("credentials", CredentialViewSet, basename="api-credential")
 router.register("bundles", BundleViewSet, basename="api-bundle")
@@ -37,5 +40,12 @@ urlpatterns = [
         "schema",
         SpectacularJSONAPIView.as_view(permission_classes=[AllowAny], authentication_classes=[]),
         name="api-schema",
+    ),
+    path(
+        "docs",
+        SpectacularSwaggerSplitView.as_view(
+            url_name="api-schema", permission_classes=[AllowAny], authentication_classes=[]
+        ),
+        name="api-docs",
     ),
 ]

@@ -24,6 +24,7 @@ from clusters.problems import PlanInvalid
 from kcloud_site.operations.errors import OperationNotResumable, SubjectBusy
 from kcloud_site.tenants.encryption import SecretUnreadable
 from kcloud_site.tenants.errors import TenantError, TokenRefused
+from kcloud_site.webhooks.errors import WebhookRefused
 
 CONTENT_TYPE = "application/problem+json"
 PREFIX = "/api/"
@@ -31,6 +32,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (SubjectBusy, 409),
     (OperationNotResumable, 409),
     (TokenRefused, 422),
+    (WebhookRefused, 422),
     (TenantError, 409),
     (PlanInvalid, 422),
     (clusters.PlanChanged, 412),

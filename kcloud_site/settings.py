@@ -11,6 +11,7 @@ KCLOUD_HOSTS          host names the portal answers to, comma separated
 KCLOUD_HTTPS          true behind TLS: secure cookies and HSTS
 KCLOUD_BUNDLES        directory of release bundles
 KCLOUD_PROXIES        how many proxies of ours stand before the portal: whose X-Forwarded-For tells the client's address
+KCLOUD_WEBHOOKS_INTERNAL   true: webhooks may go to internal addresses, and by plain HTTP (default: false)
 KCLOUD_API_RATE       requests a token may send ("600/min"); KCLOUD_API_RATE_ADDRESS: a network address ("1200/min")
 
 Mail (invitations, new passwords; without a server mails are kept as files in KCLOUD_HOME/mail, the inviter is shown
@@ -81,6 +82,7 @@ INSTALLED_APPS = [
     "kcloud_site.audit",
     "kcloud_site.tenants",
     "kcloud_site.operations",
+    "kcloud_site.webhooks",
     "kcloud_site.sign_in",
     "clusters",
     "apps",
@@ -266,6 +268,7 @@ API_RATES = {
     "token": env.str("KCLOUD_API_RATE", default="600/min"),
     "address": env.str("KCLOUD_API_RATE_ADDRESS", default="1200/min"),
 }
+WEBHOOKS_INTERNAL = env.bool("KCLOUD_WEBHOOKS_INTERNAL", default=False)
 KNOX_TOKEN_MODEL = "tenants.ApiToken"  # noqa: S105 (a model)
 REST_KNOX = {"TOKEN_PREFIX": "kc_", "TOKEN_TTL": timedelta(days=30)}
 SPECTACULAR_SETTINGS = {
@@ -278,6 +281,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "ENUM_NAME_OVERRIDES": {
+        "TenantRole": "kcloud_site.tenants.models.tenants.ROLE_CHOICES",
+        "TokenRole": "kcloud_site.tenants.api.tokens.ROLE_CHOICES",
         "OperationState": "kcloud_site.operations.models.State",
         "HostState": "clusters.models.Host.State",
         "ClusterState": "clusters.models.Cluster.State",

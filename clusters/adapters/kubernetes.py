@@ -4,7 +4,7 @@ The official client gives transport, TLS and sign-in; answers are read as raw JS
 100 times more and raise on real objects). Every client has a Configuration of its own: the process-wide
 default is never touched, no kubeconfig is loaded, no proxy is taken from the environment.
 
-Contract: each endpoint is tried in turn; names are resolved, judged (clusters.kubeconfigs.addresses) and connected to
+Contract: each endpoint is tried in turn; names are resolved, judged (kcloud_site.outbound.addresses) and connected to
 in one step; no redirect is followed; an answer has a time limit and a size limit. Writes are server-side
 apply as field manager "kcloud", or a patch where a list is shared with others and has no owners (a node's
 taints). Raises ClusterUnreachable, AddressRefused, ClusterRefused,
@@ -31,7 +31,7 @@ from kubernetes.client import ApiClient, Configuration
 from clusters.adapters import answers
 from clusters.adapters.connections import checked_pool, tls_context
 from clusters.errors import AddressRefused, ClusterRefused, ClusterUnreachable, ResourceNotFound
-from clusters.kubeconfigs.addresses import AddressRule
+from kcloud_site.outbound.addresses import AddressRule
 
 FIELD_MANAGER = "kcloud"
 MANAGED_BY = {"app.kubernetes.io/managed-by": "kcloud"}

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from clusters.errors import KubeconfigRefused
 from clusters.kubeconfigs import certificates_pem as pem
 from clusters.kubeconfigs import yaml_tree
-from clusters.kubeconfigs.addresses import AddressRule, refusal
 from clusters.kubeconfigs.rules import refuse
 from clusters.kubeconfigs.server_url import check_server, literal_address
+from kcloud_site.outbound.addresses import AddressRule, refusal
 
 MAX_BYTES = 64 * 1024
 MAX_TOKEN = 16 * 1024

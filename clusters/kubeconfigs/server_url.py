@@ -1,7 +1,7 @@
 """Whether a text is an API server's address as everybody writes it. Pure: looks at the text, resolves
 nothing.
 
-Where the address may lead is another question: clusters.kubeconfigs.addresses.
+Where the address may lead is another question: kcloud_site.outbound.addresses.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from urllib.parse import SplitResult, urlsplit
 
 from clusters.errors import KubeconfigRefused
-from clusters.kubeconfigs.addresses import Address, embedded
+from kcloud_site.outbound.addresses import Address, embedded
 
 Refuse = Callable[..., KubeconfigRefused]
 

@@ -15,17 +15,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from clusters.access import sign_in_of
-from clusters.adapters.connections import own_networks
 from clusters.adapters.kubernetes import KubernetesClient
 from clusters.errors import ClusterUnreachable, ValueRefused
 from clusters.kubeconfigs import kubeconfig
-from clusters.kubeconfigs.addresses import AddressRule
 from clusters.models import Cluster, Region
 from clusters.observing.health import judge
 from clusters.observing.nodes import NodeStatus, node_status
 from clusters.planning.names import is_label, shown
 from clusters.services import cluster_secrets, observation
 from kcloud_site.audit import trail
+from kcloud_site.outbound.addresses import AddressRule
+from kcloud_site.outbound.connections import own_networks
 
 ADMIN_KUBECONFIG = "admin.kubeconfig"
 RESERVED = frozenset({"new", "import"})

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from kcloud_site.tenants.views import acceptance, grants, invitations, members, people, tenants
+from kcloud_site.tenants.views import acceptance, grants, invitations, members, people, tenants, tokens
 
 of_tenants = [
     path("tenants/", tenants.tenant_list, name="list"),
@@ -31,5 +31,7 @@ urlpatterns = [
     path("preferences/", people.preferences, name="preferences"),
     path("preferences/language/", people.language, name="language"),
     path("preferences/appearance/", people.appearance, name="appearance"),
+    path("preferences/tokens/", tokens.token_list, name="tokens"),
+    path("preferences/tokens/<int:pk>/revoke/", tokens.revoke, name="token_revoke"),
     path("", include((of_tenants, "tenants"))),
 ]

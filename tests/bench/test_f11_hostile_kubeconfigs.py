@@ -49,7 +49,7 @@ OURS = (
     + """
 import ipaddress
 from clusters.kubeconfigs import kubeconfig
-from clusters.kubeconfigs.addresses import AddressRule
+from kcloud_site.outbound.addresses import AddressRule
 from clusters.errors import KubeconfigRefused
 data = open(path, "rb").read()
 ready = True

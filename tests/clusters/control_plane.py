@@ -11,8 +11,8 @@ from pathlib import Path
 from clusters.adapters.kubernetes import KubernetesClient, SignIn
 from clusters.bundle import locations
 from clusters.errors import ClusterUnreachable
-from clusters.kubeconfigs.addresses import AddressRule
 from clusters.kubeconfigs.kubeconfig import Kubeconfig, render
+from kcloud_site.outbound.addresses import AddressRule
 from tests.clusters.kube_certificates import Authority
 
 VERSION = "1.34.4"

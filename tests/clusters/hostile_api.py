@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from clusters.adapters.kubernetes import KubernetesClient, SignIn
-from clusters.kubeconfigs.addresses import AddressRule
+from kcloud_site.outbound.addresses import AddressRule
 from tests.clusters.kube_certificates import authority, client
 
 

@@ -2,19 +2,19 @@
 and no further."""
 
 import pytest
+from tests.clusters.kubeconfigs.test_addresses import address
 
 from clusters import access
 from clusters.errors import AddressRefused, ClusterUnreachable
 from clusters.kubeconfigs import kubeconfig
-from clusters.kubeconfigs.addresses import refusal
 from clusters.selectors import nodes as seeing
 from clusters.services import cluster_secrets
+from kcloud_site.outbound.addresses import refusal
 from kcloud_site.tenants.encryption import SecretUnreadable
 from tests.clusters.control_plane import free_port
 from tests.clusters.hostile_api import HostileServer
 from tests.clusters.kube_certificates import authority, client
 from tests.clusters.kube_objects import make_cluster
-from tests.clusters.kubeconfigs.test_addresses import address
 
 pytestmark = pytest.mark.django_db
 

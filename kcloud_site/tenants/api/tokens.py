@@ -133,7 +133,7 @@ class MeViewSet(ApiViewSet):
     serializer_class = MeSerializer
     pagination_class = None
 
-    @extend_schema(responses=MeSerializer, operation_id="me", filters=False)
+    @extend_schema(responses=MeSerializer(many=False), operation_id="me", filters=False)
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The person, the token that is used, and the tenants they can act in."""
         user: Any = request.user

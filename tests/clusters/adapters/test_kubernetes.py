@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from clusters.adapters import connections, kubernetes
+from clusters.adapters import kubernetes
 from clusters.adapters.answers import path_of
 from clusters.errors import (
     AddressRefused,
@@ -18,7 +18,8 @@ from clusters.errors import (
     ResourceNotFound,
     WatchExpired,
 )
-from clusters.kubeconfigs.addresses import AddressRule
+from kcloud_site.outbound import connections as outbound
+from kcloud_site.outbound.addresses import AddressRule
 from tests.clusters.control_plane import free_port
 from tests.clusters.fake_kubernetes import FakeKubernetes
 from tests.clusters.hostile_api import HostileServer
@@ -355,8 +356,8 @@ def test_one_forbidden_answer_among_many_refuses_the_name(monkeypatch):
     places = [("203.0.113.1", 443), ("127.0.0.1", 443)]
     answers = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_k: answers)
-    with pytest.raises(AddressRefused):
-        connections.allowed_addresses("cluster.example.com", 443, AddressRule())
+    with pytest.raises(outbound.AddressForbidden):
+        outbound.allowed_addresses("cluster.example.com", 443, AddressRule())
 
 
 def test_a_name_that_changes_its_mind_after_the_check_gains_nothing(monkeypatch):
@@ -404,7 +405,7 @@ def test_keys_never_touch_a_file_system(monkeypatch):
 
 
 def test_the_machines_own_networks_are_read_from_the_kernel():
-    assert all(network.prefixlen > 0 for network in connections.own_networks())
+    assert all(network.prefixlen > 0 for network in outbound.own_networks())
 
 
 # --- watching ------------------------------------------------------------------------------------

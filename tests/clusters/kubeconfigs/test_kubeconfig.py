@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from clusters.errors import KubeconfigRefused
 from clusters.kubeconfigs import kubeconfig
-from clusters.kubeconfigs.addresses import AddressRule
 from clusters.kubeconfigs.rules import RULES, refuse
+from kcloud_site.outbound.addresses import AddressRule
 from tests.clusters.kube_certificates import client, filled
 
 CORPUS = Path(__file__).parent
@@ -129,7 +129,7 @@ WATCHED = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 from clusters.kubeconfigs import kubeconfig
-from clusters.kubeconfigs.addresses import AddressRule
+from kcloud_site.outbound.addresses import AddressRule
 from clusters.errors import KubeconfigRefused
 import encodings.idna, encodings.punycode, encodings.utf_16, stringprep, linecache, traceback
 cases = json.load(sys.stdin)

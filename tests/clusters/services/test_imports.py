@@ -24,10 +24,10 @@ from clusters.errors import (
     ValueRefused,
 )
 from clusters.kubeconfigs import kubeconfig
-from clusters.kubeconfigs.addresses import AddressRule
 from clusters.models import Cluster, ClusterSecret, Node, Region
 from clusters.services import cluster_secrets, imports, kubeconfigs
 from kcloud_site.audit.models import AuditEvent
+from kcloud_site.outbound.addresses import AddressRule
 from tests.clusters.control_plane import VERSION
 from tests.clusters.fake_kubernetes import FakeKubernetes
 from tests.clusters.hostile_api import HostileServer

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clusters.errors import KubeconfigRefused
-from clusters.kubeconfigs.addresses import METADATA, AddressRule, embedded, refusal
 from clusters.kubeconfigs.rules import refuse
 from clusters.kubeconfigs.server_url import check_server, literal_address
+from kcloud_site.outbound.addresses import METADATA, AddressRule, embedded, refusal
 
 address = ipaddress.ip_address
 OWN = (ipaddress.ip_network("10.20.0.0/16"), ipaddress.ip_network("fd00:20::/32"))

@@ -1,0 +1,1 @@
+"""Where the portal may connect when somebody else names the address."""

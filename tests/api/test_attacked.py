@@ -1,0 +1,126 @@
+"""schemathesis sends whatever the API's own description allows, and what it forbids: no 500, answers as described."""
+
+import contextlib
+import datetime
+import itertools
+
+import pytest
+import schemathesis
+from django.db import transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from clusters.errors import HostUnreachable
+from clusters.models import Credential, Host, Region
+from clusters.services import plans
+from kcloud_site.operations.models import Operation
+from kcloud_site.tenants.services import tokens
+from kcloud_site.wsgi import application
+from tests.clusters.deployments import plan_data
+
+CHECKED = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
+# Things that are there, by the address that names them: made-up names would meet 404 only.
+KNOWN = {
+    "/regions/{name}": {"name": "east"},
+    "/credentials/{name}": {"name": "key"},
+    "/hosts/{name}": {"name": "h1"},
+    "/clusters/{name}": {"name": "c1"},
+    "/tenants/{name}": {"name": "retail"},
+    "/tenants/{tenant}": {"tenant": "retail"},
+}
+BOUNDED = settings(
+    max_examples=2,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture
+def bearers(operator, tenant, join, monkeypatch):
+    """Authorization headers by role, and one thing of each sort under the name "x"."""
+
+    def unreachable(*_args, **_kwargs):
+        raise HostUnreachable("No answer.", "This is a test.", "None.")
+
+    # Nobody is called, whatever address is made up.
+    monkeypatch.setattr("clusters.adapters.ssh.scan_host_key", unreachable)
+    monkeypatch.setattr("clusters.services.imports._look", unreachable)
+    region = Region.objects.create(name="east")
+    key = Credential.objects.create(name="key", username="root", sealed_secret=b"x")
+    for number, name in enumerate(("h1", "m1", "w1", "w2"), 1):
+        Host.objects.create(name=name, region=region, address=f"10.0.0.{number}", credential=key)
+    plans.create_cluster(spec=plan_data(name="c1"), by=operator)
+    Operation.objects.create(
+        kind="x", subject_type="t", subject_id="1", subject_name="n", state="failed", tenant=tenant
+    )
+    people = {"platform_operator": operator, "owner": join(tenant, "owner")}
+    ends = timezone.now() + datetime.timedelta(days=1)
+    made = {
+        role: tokens.create_token(
+            user=user, name="t", tenant=None, role="platform_operator", expires_at=ends, by=user
+        )[1]
+        for role, user in people.items()
+    }
+    return {role: {"Authorization": f"Token {secret}"} for role, secret in made.items()}
+
+
+def known(path):
+    """Parameters of something that is there, for half of the requests."""
+    return next(
+        (names for start, names in KNOWN.items() if path.removeprefix("/api/v1").startswith(start)), {}
+    )
+
+
+@pytest.mark.parametrize(
+    ("role", "mode"),
+    [
+        ("platform_operator", GenerationMode.POSITIVE),
+        ("platform_operator", GenerationMode.NEGATIVE),
+        ("owner", GenerationMode.POSITIVE),
+    ],
+)
+def test_no_request_breaks_the_api(bearers, role, mode):
+    schema = schemathesis.openapi.from_wsgi("/api/v1/schema", application)
+    attacked, broken = 0, []
+    for found in schema.get_all_operations():
+        operation, attacked = found.ok(), attacked + 1
+        try:
+            attack(operation, mode, bearers[role])
+        except (FailureGroup, Failure) as failure:
+            broken.append(f"{operation.label}: {failure}")
+    assert broken == []
+    assert attacked > 50
+
+
+def attack(operation, mode, headers):
+    """Each request changes nothing that lasts: what it did is taken back."""
+    strategy = operation.as_strategy(generation_mode=mode)
+    turn = itertools.count()
+
+    @BOUNDED
+    @given(case=strategy)
+    def send(case):
+        if next(turn) % 2 == 0:
+            case.path_parameters = {**(case.path_parameters or {}), **known(operation.path)}
+        with contextlib.suppress(_TakeBack), transaction.atomic():
+            case.validate_response(case.call(headers=headers), checks=CHECKED)
+            raise _TakeBack
+
+    with contextlib.suppress(Unsatisfiable):
+        send()
+
+
+class _TakeBack(Exception):
+    pass
