@@ -3,8 +3,9 @@
 import pytest
 from django.utils import timezone
 
-from clusters.models import Cluster, Credential, Environment, Host, Node, Region
+from clusters.models import Cluster, Credential, Environment, Host, Node, Region, TenantRequest
 from kcloud_site.operations.models import Operation, State
+from kcloud_site.tenants.models import Tenant
 from tests.console import samples
 
 pytestmark = pytest.mark.django_db
@@ -113,9 +114,14 @@ def test_the_overview_costs_the_same_queries_however_much_there_is(
             make_host(region, f"h{number}", state="unreachable")
             Node.objects.create(cluster=cluster, name=f"n{number}", uid=str(number), seen_at=timezone.now())
             samples.fail(samples.operation(subject_id=str(cluster.pk)))
+            tenant = Tenant.objects.create(name=f"t{number}", title=f"T{number}")
+            TenantRequest.objects.create(tenant=tenant, kind="quota", wanted={"amount": {"cpu": "1"}})
+            Environment.objects.create(
+                tenant=tenant, cluster=cluster, name="dev", namespace=f"t{number}", cpu=1
+            )
 
     grow(0, 2)
-    with django_assert_max_num_queries(20) as few:
+    with django_assert_max_num_queries(26) as few:
         signed_in.get("/")
     grow(10, 12)
     with django_assert_max_num_queries(len(few)):
