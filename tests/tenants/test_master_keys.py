@@ -39,6 +39,7 @@ def rows(db, key_file, operator, tenant):
 
     from clusters.models import Cluster, ClusterSecret, Credential, Environment
     from clusters.services import cluster_secrets, credentials
+    from kcloud_site.webhooks import services as webhooks
 
     for n in range(3):
         credentials.create_credential(
@@ -59,6 +60,9 @@ def rows(db, key_file, operator, tenant):
     codes = Authenticator.objects.create(
         user=operator, type="recovery_codes", data={"seed": get_adapter().encrypt("SEED"), "used_mask": 5}
     )
+    hook, secret = webhooks.create_webhook(
+        tenant=tenant, name="ci", url="https://ci.example.com/", events=["x"], by=operator
+    )
     return {
         "clusters.Credential.sealed_secret": [
             (row, b"pass-%d" % n) for n, row in enumerate(Credential.objects.order_by("pk"))
@@ -69,6 +73,7 @@ def rows(db, key_file, operator, tenant):
         "clusters.Environment.sealed_token": [(environment, b"token")],
         "mfa.Authenticator.data.secret": [(app, b"TOTP")],
         "mfa.Authenticator.data.seed": [(codes, b"SEED")],
+        "webhooks.Webhook.sealed_secret": [(hook, secret.encode())],
     }
 
 
@@ -133,7 +138,7 @@ def test_a_row_stands_in_every_known_column(rows):
 def test_every_row_opens_afterwards_and_the_old_key_is_refused(rows, key_file):
     old = Keyring(tuple(base64.b64decode(key) for key in keyfiles.read_keys(key_file)))
     by_old = old.seal(b"x", identity=ROW)
-    assert master_keys.exchange_master_key(by=None) == 9
+    assert master_keys.exchange_master_key(by=None) == 10
     assert_all_open(rows)
     [new] = keyfiles.read_keys(key_file)
     assert base64.b64decode(new) not in old.keys
@@ -177,7 +182,7 @@ def test_killed_in_the_middle_it_goes_on_and_meanwhile_everything_opens(
     begun = keyfiles.read_keys(key_file)
     assert begun[1:] == old
     assert_all_open(rows)
-    assert master_keys.exchange_master_key(by=None) == 9 - killed_after
+    assert master_keys.exchange_master_key(by=None) == 10 - killed_after
     assert_all_open(rows)
     assert keyfiles.read_keys(key_file) == begun[:1]
 
@@ -304,7 +309,7 @@ def test_keys_of_the_environment_are_exchanged_once_both_are_set(rows, key_file,
     with pytest.raises(master_keys.NoNewKey, match="KCLOUD_MASTER_KEY_OLD"):
         master_keys.exchange_master_key(by=None)
     settings.MASTER_KEY, settings.OLD_MASTER_KEYS = keyfiles.new_key(), [old]
-    assert master_keys.exchange_master_key(by=None) == 9
+    assert master_keys.exchange_master_key(by=None) == 10
     settings.OLD_MASTER_KEYS = []
     assert_all_open(rows)
 
@@ -313,7 +318,7 @@ def test_the_exchange_is_recorded_without_any_key(rows, key_file):
     [old] = keyfiles.read_keys(key_file)
     master_keys.exchange_master_key(by=None, reason="somebody left")
     event = AuditEvent.objects.get(action="master_key.exchange")
-    assert (event.reason, event.after["rows sealed anew"]) == ("somebody left", 9)
+    assert (event.reason, event.after["rows sealed anew"]) == ("somebody left", 10)
     told = f"{event.before}{event.after}{event.object_name}{event.object_id}"
     assert old not in told
     assert keyfiles.read_keys(key_file)[0] not in told
@@ -325,7 +330,7 @@ def test_the_exchange_is_recorded_without_any_key(rows, key_file):
 def test_the_command_exchanges_and_says_that_every_row_opens(rows, capsys):
     call_command("secrets", "rotate", reason="yearly")
     said = capsys.readouterr().out
-    assert "9 rows sealed anew" in said
+    assert "10 rows sealed anew" in said
     assert "clusters.Credential.sealed_secret: 3 sealed, 3 by the newest key" in said
     assert said.endswith("Every sealed row opens.\n")
 
