@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from drf_spectacular.helpers import forced_singular_serializer
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -133,7 +134,7 @@ class MeViewSet(ApiViewSet):
     serializer_class = MeSerializer
     pagination_class = None
 
-    @extend_schema(responses=MeSerializer(many=False), operation_id="me", filters=False)
+    @extend_schema(responses=forced_singular_serializer(MeSerializer), operation_id="me", filters=False)
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The person, the token that is used, and the tenants they can act in."""
         user: Any = request.user
