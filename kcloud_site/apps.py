@@ -9,7 +9,9 @@ class SiteConfig(AppConfig):
 
 
 class ServedFilesConfig(StaticFilesConfig):
-    """What is collected is what we serve: no browsable API, no source maps. Packing them took most of a start."""
+    """What is collected is what we serve: no browsable API, no second documentation. Packing them took most of a start.
+
+    Source maps stay: Swagger UI's files name theirs, and a name without a file stops the collecting."""
 
     ignore_patterns = [
         *StaticFilesConfig.ignore_patterns,
@@ -17,7 +19,6 @@ class ServedFilesConfig(StaticFilesConfig):
         # Of the API's documentation only Swagger UI is shown.
         "redoc",
         "oauth2-redirect.*",
-        "*.map",
         "*.scss",
         "*.txt",
         "*.md",

@@ -228,6 +228,19 @@ STORAGES = {
 
 # Pages name files by their hash only; the unhashed copies would be packed for nobody.
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+# Source maps are large and read by nobody but a developer: packing them would be half of the collecting.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (
+    "jpg",
+    "jpeg",
+    "png",
+    "gif",
+    "webp",
+    "gz",
+    "br",
+    "woff",
+    "woff2",
+    "map",
+)
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

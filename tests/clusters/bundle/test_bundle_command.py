@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import threading
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -105,7 +106,14 @@ def test_an_error_shows_what_and_remedy(monkeypatch, error):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_from_outside_ends_the_build_and_says_how_to_continue(monkeypatch, number):
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(command, "build", lambda request, **rest: os.kill(os.getpid(), number))
+
+    def stopped(request, **rest):
+        os.kill(os.getpid(), number)
+        threading.Event().wait(
+            30
+        )  # whichever thread the kernel chose, the handler runs here and ends the waiting
+
+    monkeypatch.setattr(command, "build", stopped)
     with pytest.raises(CommandError, match="run the same command to continue") as caught:
         run("build")
     assert caught.value.returncode == 130

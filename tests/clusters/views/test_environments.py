@@ -116,7 +116,8 @@ def test_an_empty_list_names_the_next_action(see, tenant, operator, join):
     assert reverse("clusters:environment_create", args=["retail"]) in see(operator, "environments", "retail")
     page = see(join(tenant, "developer"), "environments", "retail")
     assert "No environment yet" in page
-    assert "new/" not in page
+    assert reverse("clusters:environment_create", args=["retail"]) not in page
+    assert reverse("clusters:request_create", args=["retail"]) in page
 
 
 def test_the_page_shows_share_use_objects_and_what_one_may_do(see, environment, join, tenant, operator):
