@@ -115,9 +115,9 @@ def _unwell(user: Any) -> list[Item]:
             detail=str(row.tenant),
             why=str(row.state_reason.get("what") or ""),
             since=row.changed_at,
-            view="tenants:detail",
-            argument=row.tenant.name,
-            action=_("See the tenant"),
+            view="clusters:environment_by_namespace",
+            argument=row.namespace,
+            action=_("See cause"),
         )
         for row in rows.select_related("tenant")[:MOST_ITEMS]
     ]

@@ -27,7 +27,11 @@ class Webhook(models.Model):
     class Meta:
         ordering = ["name", "id"]
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "name"], name="webhook_name_once", nulls_distinct=False)
+            # Two, because SQLite knows no constraint under which nulls are equal.
+            models.UniqueConstraint(fields=["tenant", "name"], name="webhook_name_once"),
+            models.UniqueConstraint(
+                fields=["name"], condition=models.Q(tenant__isnull=True), name="platform_webhook_name_once"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ import pytest
 from django.utils import timezone
 
 from kcloud_site.webhooks import services
+from kcloud_site.webhooks.errors import WebhookRefused
 from kcloud_site.webhooks.models import Delivery, Webhook
 from tests.api.conftest import api, program  # noqa: F401
 
@@ -62,3 +63,15 @@ def test_a_refused_address_is_named_by_its_pointer(owner):
     answer = owner.post("webhooks", {**NEW, "spec": {"url": "http://127.0.0.1/", "events": ["x"]}})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/spec/url")
     assert services.collect(now=timezone.now()) == 0
+
+
+@pytest.mark.parametrize("whose", ["the tenant's", "the platform's"])
+def test_a_name_is_given_once(operator, tenant, whose):
+    of = tenant if whose == "the tenant's" else None
+    spec = {"url": "https://ci.example.com/", "events": ["environment."]}
+    services.create_webhook(tenant=of, name="ci", by=operator, **spec)
+    with pytest.raises(WebhookRefused, match="ci already") as refused:
+        services.create_webhook(tenant=of, name="ci", by=operator, **spec)
+    assert refused.value.field == "name"
+    services.create_webhook(tenant=None if of else tenant, name="ci", by=operator, **spec)
+    assert Webhook.objects.count() == 2

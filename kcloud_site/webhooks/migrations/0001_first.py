@@ -61,7 +61,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='webhook',
-            constraint=models.UniqueConstraint(fields=('tenant', 'name'), name='webhook_name_once', nulls_distinct=False),
+            constraint=models.UniqueConstraint(fields=('tenant', 'name'), name='webhook_name_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='webhook',
+            constraint=models.UniqueConstraint(condition=models.Q(('tenant__isnull', True)), fields=('name',), name='platform_webhook_name_once'),
         ),
         migrations.AddIndex(
             model_name='delivery',
