@@ -2,7 +2,7 @@
 and no further."""
 
 import pytest
-from tests.clusters.kubeconfigs.test_addresses import address
+from tests.outbound.test_addresses import address
 
 from clusters import access
 from clusters.errors import AddressRefused, ClusterUnreachable

@@ -11,7 +11,7 @@ from clusters.models import Cluster, Environment, TenantRequest
 from kcloud_site.audit import trail
 from kcloud_site.operations.models import Operation, State
 from kcloud_site.tenants.models import Grant, Invitation, Loan, Membership, User
-from kcloud_site.webhooks.models import Webhook
+from kcloud_site.webhooks.models import Delivery, Webhook
 
 # Values of parameters where nothing belongs to a tenant: names that nothing has, so that only rights are asked.
 OWN: dict[str, Any] = {
@@ -61,13 +61,16 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
         "namespace": {"name": environment.namespace},
         "environment": {"tenant": tenant.name, "name": environment.name},
         "audit_event": {"pk": _audited(tenant, operator).pk},
-        "webhook": {"pk": _hook(tenant).pk, "delivery": 999_999},
+        "webhook": _webhook(tenant),
         **_about_members(tenant),
     }
 
 
-def _hook(tenant: Any) -> Webhook:
-    return Webhook.objects.create(tenant=tenant, name="ci", url="https://ci.example.com/", events=["x"])
+def _webhook(tenant: Any) -> dict[str, Any]:
+    """A webhook and a message that was sent to it."""
+    hook = Webhook.objects.create(tenant=tenant, name="ci", url="https://ci.example.com/", events=["x"])
+    sent = Delivery.objects.create(webhook=hook, source="audit:1", event="x", payload={}, state="delivered")
+    return {"pk": hook.pk, "delivery": sent.pk}
 
 
 def _audited(tenant: Any, operator: Any) -> Any:

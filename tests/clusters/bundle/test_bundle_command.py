@@ -109,9 +109,8 @@ def test_a_stop_from_outside_ends_the_build_and_says_how_to_continue(monkeypatch
 
     def stopped(request, **rest):
         os.kill(os.getpid(), number)
-        threading.Event().wait(
-            30
-        )  # whichever thread the kernel chose, the handler runs here and ends the waiting
+        # Whichever thread the kernel chose, the handler runs in this one and ends the waiting.
+        threading.Event().wait(30)
 
     monkeypatch.setattr(command, "build", stopped)
     with pytest.raises(CommandError, match="run the same command to continue") as caught:

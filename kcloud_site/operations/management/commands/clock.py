@@ -35,7 +35,10 @@ class Command(BaseCommand):
         def stop(_number: int, _frame: object) -> None:
             clock.stopping = True
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
         self.stdout.write("clock: started")
-        clock.run()
+        try:
+            clock.run()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
