@@ -2,7 +2,6 @@
 and no further."""
 
 import pytest
-from tests.outbound.test_addresses import address
 
 from clusters import access
 from clusters.errors import AddressRefused, ClusterUnreachable
@@ -15,6 +14,7 @@ from tests.clusters.control_plane import free_port
 from tests.clusters.hostile_api import HostileServer
 from tests.clusters.kube_certificates import authority, client
 from tests.clusters.kube_objects import make_cluster
+from tests.outbound.test_addresses import address
 
 pytestmark = pytest.mark.django_db
 
