@@ -22,6 +22,9 @@ _OWN_PROGRAMS = frozenset(
         "etcd",
         "haproxy",
         "containerd",
+        # The kernel keeps the first 15 letters: kcloud-network-policy, kube-network-policies.
+        "kcloud-network-",
+        "kube-network-po",
     }
 )
 

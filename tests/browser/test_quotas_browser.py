@@ -55,7 +55,7 @@ def test_a_developer_asks_an_operator_approves_and_the_environment_is_there(
         asking.get_by_label(label, exact=True).fill(amount)
     asking.get_by_label("What it is for").fill("a new shop")
     asking.get_by_role("button", name="Ask").click()
-    assert asking.evaluate("document.activeElement.name") == "memory"
+    expect(asking.get_by_label("Memory", exact=True)).to_be_focused()
     asking.get_by_label("Memory", exact=True).fill("2Gi")
     asking.get_by_role("button", name="Ask").click()
     asking.wait_for_url("**/requests/*/")
