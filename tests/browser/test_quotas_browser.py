@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from clusters.models import Environment, TenantRequest
 from clusters.services import quotas, requests

@@ -206,3 +206,10 @@ def test_the_trail_shows_before_and_after_and_escapes_names(signed_in, trail):
     html = signed_in.get("/audit/").content.decode()
     assert "<del>1.33</del> <ins>1.34</ins>" in html
     assert "<b>h</b>" not in html
+
+
+@pytest.mark.parametrize(
+    "address", ["/search/?q=a%00b", "/operations/?q=%00", "/api/v1/operations?q=%00", "/hosts/a%00/"]
+)
+def test_an_address_with_a_nul_character_is_refused(signed_in, address):
+    assert signed_in.get(address).status_code == 400

@@ -160,6 +160,18 @@ TABLE = [
     ("ports", with_(listening=tcp(30080)), {"role": "master"}, ("pass", "ok")),
     ("ports", with_(listening=tcp(10250, program="kubelet")), {"own": True}, ("pass", "own")),
     ("ports", with_(listening=tcp(10250, program="nginx")), {"own": True}, ("block", "busy")),
+    (
+        "ports",
+        with_(listening=tcp(10251, program="kcloud-network-policy"[:15])),
+        {"own": True},
+        ("pass", "own"),
+    ),
+    (
+        "ports",
+        with_(listening=tcp(10252, program="kube-network-policies"[:15])),
+        {"own": True},
+        ("pass", "own"),
+    ),
     ("existing", with_(signs=(Sign("kubernetes", "/var/lib/kubelet"),)), {}, ("block", "kubernetes")),
     ("existing", with_(signs=(Sign("etcd", "etcd", running=True),)), {}, ("block", "kubernetes")),
     (
