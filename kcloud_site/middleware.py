@@ -7,7 +7,6 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from django.contrib import messages
-from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
@@ -58,18 +57,6 @@ class PreferencesMiddleware:
             return redirect("password_change")
         if must_add_second_factor(user) and not _is_open(request.path_info, _BEFORE_SECOND_FACTOR):
             return _second_factor_first(request)
-        return self.get_response(request)
-
-
-class PlainAddressMiddleware:
-    """No address holds a NUL character: no database takes one, and nobody types one. Answered 400."""
-
-    def __init__(self, get_response: Answer) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        if "\x00" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
-            raise BadRequest(_("The address holds a NUL character. Leave it out."))
         return self.get_response(request)
 
 

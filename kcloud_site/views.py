@@ -27,5 +27,6 @@ def overview(request: HttpRequest) -> HttpResponse:
 @operator_required
 def search(request: HttpRequest) -> HttpResponse:
     """Clusters, hosts, nodes and operations by name."""
-    text = request.GET.get("q", "").strip()[:100]
+    # No name holds a NUL, and PostgreSQL would not be asked for one.
+    text = request.GET.get("q", "").replace("\x00", "").strip()[:100]
     return render(request, "search.html", {"search_text": text, "found": attention.search(text)})
