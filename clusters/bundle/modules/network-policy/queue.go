@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	nfqueue "github.com/florianl/go-nfqueue/v2"
@@ -100,7 +101,11 @@ func (q *packetQueue) run(ctx context.Context, ready func()) error {
 }
 
 // stumbled goes on after what passes by itself and ends the loop, and with it the program, after anything else.
+// ENOENT is the kernel's answer to a verdict on a packet that is gone: its rule was taken away while it waited.
 func stumbled(ctx context.Context, err error, lost chan<- error) int {
+	if ctx.Err() == nil && errors.Is(err, syscall.ENOENT) {
+		return 0
+	}
 	var told *nfnetlink.OpError
 	if ctx.Err() == nil && errors.As(err, &told) && (told.Timeout() || told.Temporary()) {
 		return 0
