@@ -216,7 +216,7 @@ def test_the_tour_invites_somebody_into_a_tenant_that_sees_only_its_own(demo, si
     page.get_by_role("link", name="Invite a member").click()
     page.get_by_label("E-mail address").fill("somebody@example.com")
     page.get_by_role("button", name="Send the invitation").click()
-    link = page.get_by_label("The link").input_value()
+    link = page.get_by_role("textbox", name="The link").input_value()
 
     private = browser.new_context()
     other = private.new_page()
