@@ -7,14 +7,13 @@ from collections.abc import Callable
 from clusters.models import Cluster, Environment
 from clusters.selectors.environments import recent_operations
 from clusters.services import environments, quotas
+from kcloud_site.demo import people
 from kcloud_site.operations import services as operations
 from kcloud_site.operations.models import Operation, State
 from kcloud_site.tenants.models import Quota, Tenant, User
 from kcloud_site.tenants.resources import Resources
-from kcloud_site.tenants.services import tenants
 
 MIB, GIB = 2**20, 2**30
-TENANTS = {"retail": "Retail", "logistics": "Logistics"}
 TOTAL = Resources(cpu=4000, memory=8 * GIB, storage=40 * GIB, pods=60)
 SMALL = Resources(cpu=500, memory=512 * MIB, storage=2 * GIB, pods=10)
 LARGE = Resources(cpu=1000, memory=1 * GIB, storage=5 * GIB, pods=20)
@@ -43,9 +42,7 @@ def make_environments(*, cluster: Cluster, by: User, say: Say, wait: Wait) -> No
 
 
 def _tenant(name: str, by: User) -> Tenant:
-    tenant = Tenant.objects.filter(name=name).first() or tenants.create_tenant(
-        name=name, title=TENANTS[name], by=by, reason="make demo"
-    )
+    tenant = people.ensure_tenant(name, by)
     if not Quota.objects.filter(tenant=tenant, pods__gt=0).exists():
         quotas.set_total(tenant=tenant, total=TOTAL, by=by, reason="make demo")
     return tenant

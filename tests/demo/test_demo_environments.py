@@ -4,7 +4,7 @@ import pytest
 
 from clusters.errors import ClusterUnreachable
 from clusters.models import Environment
-from kcloud_site.demo import environments
+from kcloud_site.demo import environments, people
 from kcloud_site.operations.models import Operation
 from kcloud_site.tenants.resources import total
 from tests.clusters.environments import carry_out, fake_cluster
@@ -51,6 +51,6 @@ def test_a_creation_that_failed_is_resumed(run, place):
 
 
 def test_the_shares_fit_into_the_quotas():
-    for tenant in environments.TENANTS:
+    for tenant in people.TENANTS:
         shares = total(share for name, _name, _stage, share in environments.WANTED if name == tenant)
         assert shares.exceeds(environments.TOTAL) == {}

@@ -30,7 +30,7 @@ def test_a_demo_that_was_interrupted_is_completed(operator, tmp_path):
 
 def test_each_sees_only_the_own_tenant(client, operator, tmp_path):
     people.make_tenants(by=operator, passwords_file=tmp_path / "passwords")
-    for name in people.NAMES:
+    for name in people.usernames():
         own = name.partition("-")[0]
         foreign = ({*people.TENANTS} - {own}).pop()
         client.force_login(User.objects.get(username=name))
