@@ -54,31 +54,22 @@ def _explained(error: QuantityInvalid) -> str:
     return _now("This is not an amount. Write %(examples)s.") % {"examples": EXAMPLES[error.part]}
 
 
-class ShareForm(forms.Form):
-    """How much of a cluster: five amounts."""
-
-    cpu = QuantityField(part="cpu")
-    memory = QuantityField(part="memory")
-    storage = QuantityField(part="storage", required=False)
-    pods = QuantityField(part="pods")
-    gpus = QuantityField(part="gpus", required=False)
-    reason = forms.CharField(
-        label=_("Reason"), required=False, max_length=500, help_text=_("Stands in the audit trail.")
-    )
+class AmountsForm(forms.Form):
+    """What every form of five amounts shares; each says which of them may be left out."""
 
     @property
-    def share(self) -> Resources:
+    def amount(self) -> Resources:
         """What was typed, once the form is valid."""
         return Resources(**{part: self.cleaned_data[part] for part in PARTS})
 
     @staticmethod
-    def told(share: Resources) -> dict[str, str]:
-        """`initial` for a share."""
-        return {part: quantity(part, value) for part, value in share.parts().items()}
+    def told(amount: Resources) -> dict[str, str]:
+        """`initial` for an amount."""
+        return {part: quantity(part, value) for part, value in amount.parts().items()}
 
 
-class NewEnvironment(ShareForm):
-    """An environment to be made, by a platform operator."""
+class PlaceForm(forms.Form):
+    """What an environment is called and where it lives: the same when it is made and when it is asked for."""
 
     name = forms.CharField(
         label=_("Name"),
@@ -95,6 +86,24 @@ class NewEnvironment(ShareForm):
         empty_label=None,
         help_text=_("Where it lives. It cannot be moved later."),
     )
+
+
+class ShareForm(AmountsForm):
+    """How much of a cluster: five amounts."""
+
+    cpu = QuantityField(part="cpu")
+    memory = QuantityField(part="memory")
+    storage = QuantityField(part="storage", required=False)
+    pods = QuantityField(part="pods")
+    gpus = QuantityField(part="gpus", required=False)
+    reason = forms.CharField(
+        label=_("Reason"), required=False, max_length=500, help_text=_("Stands in the audit trail.")
+    )
+
+
+class NewEnvironment(ShareForm, PlaceForm):
+    """An environment to be made, by a platform operator."""
+
     protected = forms.BooleanField(
         label=_("Protect it"),
         required=False,

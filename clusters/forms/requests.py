@@ -8,14 +8,14 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from clusters.forms.environments import QuantityField
-from clusters.models import Cluster, Environment, TenantRequest
-from kcloud_site.tenants.resources import PARTS, Resources, quantity
+from clusters.forms.environments import AmountsForm, PlaceForm, QuantityField
+from clusters.models import TenantRequest
+from kcloud_site.tenants.resources import PARTS
 
 _DATE = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
 
-class AmountForm(forms.Form):
+class AmountForm(AmountsForm):
     """Five amounts, each of which may be left out, and why."""
 
     cpu = QuantityField(part="cpu", required=False)
@@ -29,16 +29,6 @@ class AmountForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=_("Whoever decides reads it, and it stands in the audit trail."),
     )
-
-    @property
-    def amount(self) -> Resources:
-        """What was typed, once the form is valid."""
-        return Resources(**{part: self.cleaned_data[part] for part in PARTS})
-
-    @staticmethod
-    def told(amount: Resources) -> dict[str, str]:
-        """`initial` for an amount."""
-        return {part: quantity(part, value) for part, value in amount.parts().items()}
 
 
 class LoanForm(AmountForm):
@@ -56,24 +46,9 @@ class LoanForm(AmountForm):
         return timezone.make_aware(datetime.combine(day, time()))
 
 
-class EnvironmentRequestForm(AmountForm):
+class EnvironmentRequestForm(AmountForm, PlaceForm):
     """An environment to be asked for."""
 
-    name = forms.CharField(
-        label=_("Name"),
-        max_length=30,
-        help_text=_(
-            "Lower case letters, digits and hyphens, such as dev or prod. It cannot be changed later."
-        ),
-    )
-    stage = forms.ChoiceField(label=_("Stage"), choices=Environment.Stage.choices)
-    cluster = forms.ModelChoiceField(
-        Cluster.objects.filter(state=Cluster.State.READY),
-        label=_("Cluster"),
-        to_field_name="name",
-        empty_label=None,
-        help_text=_("Where it lives. It cannot be moved later."),
-    )
     cpu = QuantityField(part="cpu")
     memory = QuantityField(part="memory")
     pods = QuantityField(part="pods")

@@ -40,7 +40,7 @@ def create(request: HttpRequest, tenant: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         given = {key: form.cleaned_data[key] for key in ("name", "stage", "cluster", "protected", "reason")}
         try:
-            made = environments.create_environment(tenant=owner, share=form.share, by=request.user, **given)
+            made = environments.create_environment(tenant=owner, share=form.amount, by=request.user, **given)
         except ClusterError as refused:
             refusals.show(form, refused)
         else:
@@ -65,7 +65,7 @@ def resize(request: HttpRequest, tenant: str, name: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             asked = environments.resize_environment(
-                environment=found, share=form.share, by=request.user, reason=form.cleaned_data["reason"]
+                environment=found, share=form.amount, by=request.user, reason=form.cleaned_data["reason"]
             )
         except (ClusterError, SubjectBusy) as refused:
             _refuse(form, refused)
