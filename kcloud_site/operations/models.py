@@ -69,6 +69,8 @@ class Operation(models.Model):
             models.Index(fields=["kind", "state", "-id"], name="operation_kind"),
             models.Index(fields=["tenant", "-id"], name="operation_tenant"),
             models.Index(fields=["tenant", "state"], name="operation_tenant_state"),
+            # Webhooks ask every two seconds what has ended since.
+            models.Index(fields=["finished_at"], name="operation_finished"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F, Max
+from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -173,15 +173,18 @@ def collect(*, now: datetime) -> int:
     with transaction.atomic():
         reading = _reading(now)
         events = list(AuditEvent.objects.filter(pk__gt=reading.event_id).order_by("id")[:500])
-        ended = Operation.objects.filter(finished_at__gt=reading.finished_at - OVERLAP).exclude(
-            state__in=ACTIVE
-        )
+        ended = ended_since(reading.finished_at - OVERLAP)
         drafts = [*_of_events(hooks, events, now), *_of_operations(hooks, ended if hooks else (), now)]
         before = Delivery.objects.aggregate(top=Max("id"))["top"] or 0
         Delivery.objects.bulk_create(drafts, ignore_conflicts=True)
         read_to = events[-1].pk if events else reading.event_id
         Reading.objects.filter(pk=_READING).update(event_id=read_to, finished_at=now)
     return Delivery.objects.filter(pk__gt=before).count()
+
+
+def ended_since(moment: datetime) -> QuerySet[Operation]:
+    """In the order in which they ended, which is also the order of the index that finds them."""
+    return Operation.objects.filter(finished_at__gt=moment).exclude(state__in=ACTIVE).order_by("finished_at")
 
 
 def _reading(now: datetime) -> Reading:
