@@ -107,7 +107,7 @@ def _give_session(context, live_server, client, person):
 
 @pytest.fixture
 def check_page():
-    """Check the page as it is shown now: widths, labels, names, ids, landmarks, text contrast in light and dark."""
+    """Check the page as it is shown now: widths, covered tables, labels, names, ids, landmarks, text contrast in light and dark."""
     return _check_page
 
 
@@ -119,6 +119,8 @@ def _check_page(page):
         page.set_viewport_size({"width": width, "height": 900})
         over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert over <= 0, f"{page.url} scrolls {over} px sideways at {width} px"
+        covered = page.evaluate(_COVERED)
+        assert not covered, f"{page.url} at {width} px: {'; '.join(covered)}"
     page.set_viewport_size(size)
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
@@ -126,6 +128,15 @@ def _check_page(page):
         assert not pale, f"{page.url} in {scheme}: " + "; ".join(pale)
     page.emulate_media(color_scheme="light")
 
+
+# A column that stays while its table scrolls must leave room to see what scrolls.
+_COVERED = """() => [...document.querySelectorAll('.table-responsive')]
+  .filter(region => region.scrollWidth > region.clientWidth)
+  .flatMap(region => [...region.querySelectorAll('th, td')]
+    .filter(cell => getComputedStyle(cell).position === 'sticky' && cell.offsetWidth > .6 * region.clientWidth)
+    .slice(0, 1)
+    .map(cell => `a column of ${cell.offsetWidth} px covers a table of ${region.clientWidth}: ${cell.innerText}`))
+"""
 
 _STRUCTURE = """() => {
   const found = [];

@@ -36,6 +36,25 @@ def test_a_fault_is_found(page, check_page, fault, said):
         check_page(page)
 
 
+TABLE = "<div class=table-responsive><table><caption>c</caption><tr><th><p>stays<td><p>scrolls</table></div>"
+
+
+@pytest.mark.parametrize(("first", "is_covered"), [(100, False), (1000, True)])
+def test_a_column_that_stays_may_not_cover_what_scrolls(page, check_page, first, is_covered):
+    page.set_content(GOOD.replace("</main>", TABLE + "</main>"))
+    css = ".table-responsive{overflow:auto}th{position:sticky;left:0}td p{width:2000px}th p{width:%dpx}"
+    page.evaluate(
+        """css => { const sheet = new CSSStyleSheet(); sheet.replaceSync(css);
+        document.adoptedStyleSheets = [sheet]; }""",
+        css % first,
+    )
+    if not is_covered:
+        check_page(page)
+        return
+    with pytest.raises(AssertionError, match="a column of .* covers a table"):
+        check_page(page)
+
+
 def test_a_violation_of_the_policy_is_noticed(signed_in, live_server, problems, db):
     signed_in.goto(live_server.url + "/")
     signed_in.evaluate("document.body.setAttribute('style', 'color: red')")
