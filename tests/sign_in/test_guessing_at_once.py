@@ -7,7 +7,6 @@ from django.utils import timezone
 
 from kcloud_site.sign_in import services
 from kcloud_site.sign_in.errors import TooManyTries
-from tests.databases import postgres_template, real_database, sqlite_template  # noqa: F401 - fixtures
 
 
 def guess(_):
@@ -21,7 +20,7 @@ def guess(_):
         connection.close()
 
 
-def test_many_guesses_at_once_are_no_more_than_many_in_turn(real_database):  # noqa: F811
+def test_many_guesses_at_once_are_no_more_than_many_in_turn(real_database):
     with ThreadPoolExecutor(8) as pool:
         looked_at = sum(pool.map(guess, range(24)))
     assert 0 < looked_at <= services.TRIES
