@@ -107,7 +107,8 @@ def _give_session(context, live_server, client, person):
 
 @pytest.fixture
 def check_page():
-    """Check the page as it is shown now: widths, covered tables, labels, names, ids, landmarks, text contrast in light and dark."""
+    """Check the page as it is shown now: widths, covered tables, labels, names, ids, landmarks, and the contrast of
+    text in light and dark."""
     return _check_page
 
 
