@@ -11,10 +11,20 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from clusters.errors import ClusterError
-from clusters.models import Bundle, Cluster, Credential, Environment, Host, PlanRevision, Region
-from clusters.services import deployment, environments, host_facts, quotas
+from clusters.models import (
+    Bundle,
+    Cluster,
+    Credential,
+    Environment,
+    Host,
+    PlanRevision,
+    Region,
+    TenantRequest,
+)
+from clusters.services import applying, deployment, environments, host_facts, quotas, requests
 from kcloud_site.operations.errors import SubjectBusy
 from kcloud_site.tenants.admin_site import Action, LookOnly, choice, column, names_of
+from kcloud_site.tenants.errors import TenantError
 from kcloud_site.tenants.models import Loan, Quota, Tenant
 
 _REFUSALS = (ClusterError, SubjectBusy)
@@ -264,3 +274,48 @@ class LoanAdmin(LookOnly):
             _REFUSALS,
         ),
     )
+
+
+@admin.register(TenantRequest)
+class TenantRequestAdmin(LookOnly):
+    title = _("Requests")
+    columns = (
+        column("pk", _("Request"), order=False),
+        column("kind", _("Kind")),
+        column("tenant__name", _("Tenant")),
+        column("state", _("State")),
+        column("requested_by_name", _("Asked by")),
+        column("created_at", _("Asked")),
+        column("decided_by_name", _("Decided by")),
+    )
+    facts = (column("reason", _("What it is for")), column("decision_reason", _("Why")))
+    list_filter = (
+        choice("state", _("State"), lambda: TenantRequest.State.choices),
+        choice("kind", _("Kind"), lambda: TenantRequest.Kind.choices),
+        _BY_TENANT,
+    )
+    list_select_related = ("tenant",)
+    search_fields = ("tenant__name", "requested_by_name", "reason")
+    acts = (
+        Action(
+            "approve",
+            _("Approve"),
+            lambda row, by, reason: requests.approve(request=row, by=by, reason=reason),
+            refusals=(*_REFUSALS, TenantError),
+        ),
+        Action(
+            "decline",
+            _("Decline"),
+            lambda row, by, reason: requests.decline(request=row, by=by, reason=reason),
+            refusals=(*_REFUSALS, TenantError),
+        ),
+        Action(
+            "apply",
+            _("Apply again"),
+            lambda row, by, _reason: applying.apply(request=row, by=by),
+            refusals=(*_REFUSALS, TenantError),
+        ),
+    )
+
+    def console(self, row: Any) -> str:
+        return reverse("clusters:request", args=[row.tenant.name, row.pk])

@@ -7,9 +7,9 @@ from django.utils.translation import gettext_lazy as _
 
 from kcloud_site.tenants.admin_site import Action, LookOnly, choice, column, names_of
 from kcloud_site.tenants.errors import TenantError
-from kcloud_site.tenants.models import Grant, Invitation, Membership, Tenant
+from kcloud_site.tenants.models import ApiToken, Grant, Invitation, Membership, Tenant
 from kcloud_site.tenants.models.tenants import ROLE_CHOICES
-from kcloud_site.tenants.services import grants, invitations, members, tenants
+from kcloud_site.tenants.services import grants, invitations, members, tenants, tokens
 
 _TENANT = column("tenant__name", _("Tenant"))
 _BY_TENANT = choice("tenant", _("Tenant"), names_of(Tenant))
@@ -124,5 +124,31 @@ class GrantAdmin(LookOnly):
             lambda row, by, reason: grants.end_grant(grant=row, by=by, reason=reason),
             _("The person has the right by their role alone from then on."),
             (TenantError,),
+        ),
+    )
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(LookOnly):
+    """No secret is stored, and the hash of it is not shown."""
+
+    title = _("API tokens")
+    columns = (
+        column("name", _("Name")),
+        column("user__username", _("Person")),
+        _TENANT,
+        column("role", _("May do at most")),
+        column("created", _("Created")),
+        column("last_used_at", _("Last used")),
+        column("expiry", _("Valid until")),
+    )
+    list_filter = (_BY_ROLE, _BY_TENANT)
+    list_select_related = ("tenant", "user")
+    search_fields = ("name", "user__username", "tenant__name")
+    acts = (
+        Action(
+            "revoke",
+            _("Revoke"),
+            lambda row, by, reason: tokens.revoke_token(token=row, by=by, reason=reason),
         ),
     )

@@ -8,12 +8,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from clusters.models import Bundle, Cluster, Credential, Environment, Host, Region
+from clusters.models import Bundle, Cluster, Credential, Environment, Host, Region, TenantRequest
 from kcloud_site.audit import trail
 from kcloud_site.audit.models import AuditEvent
 from kcloud_site.operations.models import Operation, State
 from kcloud_site.tenants.admin_site import LookOnly, PlatformAdmin
-from kcloud_site.tenants.models import Grant, Invitation, Loan, Membership, Quota, Tenant, User
+from kcloud_site.tenants.models import ApiToken, Grant, Invitation, Loan, Membership, Quota, Tenant, User
 from tests.admin.things import MARKER, make
 
 SITE = admin.site._registry
@@ -279,6 +279,36 @@ def test_members_exceptions_invitations_and_loans_are_taken_back(signed_in, thin
     assert Loan.objects.get().ended_at is not None
     act(signed_in, Membership, "remove", Membership.objects.get(), confirmed="yes")
     assert not Membership.objects.exists()
+
+
+def test_requests_are_approved_and_declined_with_a_reason(signed_in, operator, things):
+    make(2, operator)
+    first, second = TenantRequest.objects.order_by("pk")
+    act(signed_in, TenantRequest, "approve", first, confirmed="yes", reason="fits")
+    first.refresh_from_db()
+    assert (first.state, first.decided_by_name, first.decision_reason) == ("applied", "operator", "fits")
+    assert Quota.objects.get(tenant=first.tenant).cpu == 2000
+    page = act(signed_in, TenantRequest, "decline", second, confirmed="yes").content.decode()
+    second.refresh_from_db()
+    assert 'class="error"' in page
+    assert second.state == "open"
+    act(signed_in, TenantRequest, "decline", second, confirmed="yes", reason="full")
+    second.refresh_from_db()
+    assert (second.state, second.decision_reason) == ("declined", "full")
+
+
+def test_a_request_that_could_not_be_applied_is_applied_again(signed_in, things):
+    TenantRequest.objects.update(state="failed")
+    act(signed_in, TenantRequest, "apply", TenantRequest.objects.get(), confirmed="yes")
+    assert TenantRequest.objects.get().state == "applied"
+
+
+def test_tokens_are_revoked_and_their_hash_is_not_shown(signed_in, things):
+    token = ApiToken.objects.get()
+    assert token.digest not in signed_in.get(address(ApiToken, "change", token.pk)).content.decode()
+    act(signed_in, ApiToken, "revoke", token, confirmed="yes", reason="leaked")
+    assert not ApiToken.objects.exists()
+    assert AuditEvent.objects.get(action="token.revoke").reason == "leaked"
 
 
 def test_sessions_of_a_person_are_ended(signed_in, things, client):

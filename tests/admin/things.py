@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from clusters.models import Bundle, Cluster, Credential, Environment, Host, Region
+from clusters.models import Bundle, Cluster, Credential, Environment, Host, Region, TenantRequest
 from kcloud_site.operations.models import Operation, State
 from kcloud_site.tenants import encryption
-from kcloud_site.tenants.models import Grant, Invitation, Loan, Quota, User
+from kcloud_site.tenants.models import ApiToken, Grant, Invitation, Loan, Quota, User
 from kcloud_site.tenants.services import members, tenants
 
 MARKER = "planted-secret-5a1e"
@@ -43,6 +43,10 @@ def make(number, operator):
         granted_by="operator",
         expires_at=NOW + timedelta(days=1),
     )
+    TenantRequest.objects.create(
+        tenant=tenant, kind="quota", wanted={"amount": {"cpu": "1"}}, reason="x", requested_by_name=f"u{n}"
+    )
+    ApiToken.objects.create(user=person, name=f"a{n}", tenant=tenant, role="viewer")
     Invitation.objects.create(
         tenant=tenant,
         email=f"i{n}@example.com",

@@ -105,6 +105,12 @@ def test_a_home_says_who_is_in_it_and_asks_for_its_panels(signed_in, tenant, joi
     assert 'hx-get="/audit/about/tenants.tenant/' in html
 
 
+def test_tabs_lead_to_environments_and_requests(signed_in, tenant, join):
+    tabs = main_of(html_of(signed_in(join(tenant, "viewer")), "/tenants/retail/members/"))
+    assert 'href="/tenants/retail/environments/"' in tabs
+    assert 'href="/tenants/retail/requests/"' in tabs
+
+
 def test_a_viewer_is_offered_nothing_a_viewer_may_not(signed_in, tenant, join):
     viewer = join(tenant, "viewer")
     html = html_of(signed_in(viewer), "/tenants/retail/")

@@ -53,5 +53,7 @@ def tenant_page(
         "may_edit": may(request.user, "tenant.edit", tenant),
         "may_manage": may(request.user, "member.manage", tenant),
         "may_operate": may(request.user, "platform.operate"),
+        "may_see_environments": may(request.user, "environment.view", tenant),
+        "may_see_requests": may(request.user, "request.view", tenant),
     }
     return render(request, template, {"tenant": tenant, "tab": tab, **rights, **context}, status=status)

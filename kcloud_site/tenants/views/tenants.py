@@ -72,7 +72,6 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
         "waiting": selectors.waiting_invitations(tenant),
         "role": selectors.role_title(request.user, tenant),
         "may_see_operations": permissions.may(request.user, "operation.view", tenant),
-        "may_see_environments": permissions.may(request.user, "environment.view", tenant),
         "may_see_quota": permissions.may(request.user, "quota.view", tenant),
     }
     return answers.tenant_page(request, "tenants/detail.html", tenant, "home", context)
