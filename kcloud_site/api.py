@@ -1,13 +1,16 @@
 """The API's addresses below /api/v1/. Each app brings its own view sets."""
 
-from django.urls import path
+from django.urls import path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 from rest_framework.routers import SimpleRouter
 
 from clusters.api.clusters import ClusterViewSet
+from clusters.api.environments import EnvironmentViewSet
 from clusters.api.hosts import HostViewSet
+from clusters.api.quotas import LoanViewSet, QuotaViewSet
 from clusters.api.regions import BundleViewSet, CredentialViewSet, RegionViewSet
+from clusters.api.requests import RequestQueueViewSet, TenantRequestViewSet
 from kcloud_site.operations.api.audit import AuditEventViewSet
 from kcloud_site.operations.api.operations import OperationViewSet
 from kcloud_site.tenants.api.members import GrantViewSet, InvitationViewSet, MemberViewSet
@@ -25,6 +28,10 @@ router.register("tenants", TenantViewSet, basename="api-tenant")
 router.register(rf"{OF_TENANT}/members", MemberViewSet, basename="api-member")
 router.register(rf"{OF_TENANT}/grants", GrantViewSet, basename="api-grant")
 router.register(rf"{OF_TENANT}/invitations", InvitationViewSet, basename="api-invitation")
+router.register(rf"{OF_TENANT}/environments", EnvironmentViewSet, basename="api-environment")
+router.register(rf"{OF_TENANT}/quota/loans", LoanViewSet, basename="api-loan")
+router.register(rf"{OF_TENANT}/requests", TenantRequestViewSet, basename="api-request")
+router.register("requests", RequestQueueViewSet, basename="api-queue")
 router.register("webhooks", WebhookViewSet, basename="api-webhook")
 router.register("regions", RegionViewSet, basename="api-region")
 router.register("credentials", CredentialViewSet, basename="api-credential")
@@ -36,6 +43,10 @@ router.register("audit-events", AuditEventViewSet, basename="api-audit-event")
 
 urlpatterns = [
     *router.urls,
+    # One of it for each tenant: no list, and no name of its own.
+    re_path(
+        rf"^{OF_TENANT}/quota\Z", QuotaViewSet.as_view({"get": "retrieve", "put": "update"}), name="api-quota"
+    ),
     path(
         "schema",
         SpectacularJSONAPIView.as_view(permission_classes=[AllowAny], authentication_classes=[]),

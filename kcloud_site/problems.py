@@ -24,6 +24,7 @@ from clusters.problems import PlanInvalid
 from kcloud_site.operations.errors import OperationNotResumable, SubjectBusy
 from kcloud_site.tenants.encryption import SecretUnreadable
 from kcloud_site.tenants.errors import TenantError, TokenRefused
+from kcloud_site.tenants.resources import quantity
 from kcloud_site.webhooks.errors import WebhookRefused
 
 CONTENT_TYPE = "application/problem+json"
@@ -125,6 +126,10 @@ def _fields(error: Exception, view: Any) -> Iterator[dict[str, str]]:
     elif isinstance(error, clusters.KubeconfigRefused):
         where = f"{error.field}: " if error.field else ""
         yield {"pointer": "/kubeconfig", "message": f"{where}{error.problem.message_in(_)}"}
+    elif isinstance(error, clusters.QuotaExceeded):
+        for part, by in error.lacking.items():
+            place = getattr(view, "places", {}).get(part, f"/spec/{part}")
+            yield {"pointer": place, "message": _("%(amount)s too much.") % {"amount": quantity(part, by)}}
     elif field := getattr(error, "field", ""):
         place = getattr(view, "places", {}).get(field, f"/spec/{field}")
         yield {"pointer": place, "message": str(error)}

@@ -301,6 +301,10 @@ SPECTACULAR_SETTINGS = {
         "OperationState": "kcloud_site.operations.models.State",
         "HostState": "clusters.models.Host.State",
         "ClusterState": "clusters.models.Cluster.State",
+        "EnvironmentState": "clusters.models.Environment.State",
+        "RequestState": "clusters.models.TenantRequest.State",
+        "RequestKind": "clusters.models.TenantRequest.Kind",
+        "CredentialKind": "clusters.models.Credential.Kind",
         "BundleState": "clusters.models.Bundle.State",
     },
     "POSTPROCESSING_HOOKS": [

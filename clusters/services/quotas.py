@@ -41,7 +41,7 @@ def reserve(*, tenant: Tenant, share: Resources, instead_of: Resources | None = 
     turn until the caller's transaction ends. Raises QuotaExceeded, which names each resource that does not fit.
 
     A part that does not grow always fits: who is over the quota can still make things smaller."""
-    _take_turn(tenant)
+    take_turn(tenant)
     before = instead_of or Resources()
     free = reading.standing(tenant).free + before
     lacking = {part: by for part, by in share.exceeds(free).items() if part in share.exceeds(before)}
@@ -53,7 +53,7 @@ def reserve(*, tenant: Tenant, share: Resources, instead_of: Resources | None = 
 def set_total(*, tenant: Tenant, total: Resources, by: Any, reason: str = "") -> Quota:
     """Give the tenant another total. Raises QuotaInUse when more than that and its loans is carved out already."""
     refuse_closed(tenant)
-    quota = _take_turn(tenant)
+    quota = take_turn(tenant)
     now = reading.standing(tenant)
     # What is exceeded already may stay so, but a total that shrinks must not make it worse.
     shrinking = now.limit.exceeds(total + now.borrowed)
@@ -78,7 +78,7 @@ def set_total(*, tenant: Tenant, total: Resources, by: Any, reason: str = "") ->
 @transaction.atomic
 def raise_total(*, tenant: Tenant, amount: Resources, by: Any, reason: str = "") -> Quota:
     """Make the total larger by `amount`, whatever it is when the tenant's turn comes."""
-    return set_total(tenant=tenant, total=_take_turn(tenant).resources + amount, by=by, reason=reason)
+    return set_total(tenant=tenant, total=take_turn(tenant).resources + amount, by=by, reason=reason)
 
 
 @transaction.atomic
@@ -86,7 +86,7 @@ def lend(*, tenant: Tenant, amount: Resources, until: datetime, by: Any, reason:
     """Lend quota of the platform until a moment; it returns by itself then. Raises ValueRefused."""
     refuse_closed(tenant)
     check_loan(amount=amount, until=until, now=timezone.now())
-    _take_turn(tenant)
+    take_turn(tenant)
     loan = Loan.objects.create(
         tenant=tenant,
         **amount.parts(),
@@ -119,7 +119,7 @@ def check_loan(*, amount: Resources, until: datetime, now: datetime) -> None:
 def end_loan(*, loan: Loan, by: Any, reason: str = "") -> bool:
     """Take a loan back: before its time (`by` a person), or because its time is up (`by` None). Nothing that runs is
     stopped. Answers whether it was still open."""
-    _take_turn(loan.tenant)
+    take_turn(loan.tenant)
     ended_by = trail.Actor.of(by).name if by is not None else ""
     ended = Loan.objects.filter(pk=loan.pk, ended_at__isnull=True).update(
         ended_at=timezone.now(), ended_by=ended_by
@@ -137,7 +137,7 @@ def end_due_loans(now: datetime) -> int:
     return sum(end_loan(loan=loan, by=None) for loan in due.order_by("ends_at"))
 
 
-def _take_turn(tenant: Tenant) -> Quota:
+def take_turn(tenant: Tenant) -> Quota:
     """The tenant's row, held until the commit. A tenant without one gets one of zeros, which changes nothing."""
     if not Quota.objects.filter(tenant=tenant).update(turns=F("turns") + 1):
         Quota.objects.bulk_create([Quota(tenant=tenant)], ignore_conflicts=True)

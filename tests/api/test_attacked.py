@@ -21,14 +21,17 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from clusters.errors import HostUnreachable
-from clusters.models import Credential, Host, Region
+from clusters.models import Cluster, Credential, Environment, Host, Region, TenantRequest
 from clusters.services import plans
 from kcloud_site.operations.models import Operation
+from kcloud_site.tenants.models import Loan
 from kcloud_site.tenants.services import tokens
 from kcloud_site.wsgi import application
 from tests.clusters.deployments import plan_data
 
 CHECKED = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
+# Of rows that have no name: far from those the database gives.
+NUMBER = 10**9
 # Things that are there, by the address that names them: made-up names would meet 404 only.
 KNOWN = {
     "/regions/{name}": {"name": "east"},
@@ -36,7 +39,11 @@ KNOWN = {
     "/hosts/{name}": {"name": "h1"},
     "/clusters/{name}": {"name": "c1"},
     "/tenants/{name}": {"name": "retail"},
+    "/tenants/{tenant}/environments/{name}": {"tenant": "retail", "name": "dev"},
+    "/tenants/{tenant}/quota/loans/{id}": {"tenant": "retail", "id": str(NUMBER)},
+    "/tenants/{tenant}/requests/{id}": {"tenant": "retail", "id": str(NUMBER)},
     "/tenants/{tenant}": {"tenant": "retail"},
+    "/requests/{id}": {"id": str(NUMBER)},
 }
 BOUNDED = settings(
     max_examples=2,
@@ -76,6 +83,7 @@ def bearers(operator, tenant, join, monkeypatch):
     Operation.objects.create(
         kind="x", subject_type="t", subject_id="1", subject_name="n", state="failed", tenant=tenant
     )
+    _of_a_tenant(tenant)
     people = {"platform_operator": operator, "owner": join(tenant, "owner")}
     ends = timezone.now() + datetime.timedelta(days=1)
     made = {
@@ -85,6 +93,18 @@ def bearers(operator, tenant, join, monkeypatch):
         for role, user in people.items()
     }
     return {role: {"Authorization": f"Token {secret}"} for role, secret in made.items()}
+
+
+def _of_a_tenant(tenant):
+    """An environment, a loan and a request."""
+    cluster, now = Cluster.objects.create(name="runs", state="ready"), timezone.now()
+    Environment.objects.create(
+        tenant=tenant, cluster=cluster, name="dev", namespace="retail-dev", state="ready", ready_at=now
+    )
+    ends = now + datetime.timedelta(days=1)
+    Loan.objects.create(pk=NUMBER, tenant=tenant, cpu=1000, reason="x", lent_by="x", ends_at=ends)
+    wanted = {"amount": {"cpu": "1"}}
+    TenantRequest.objects.create(pk=NUMBER, tenant=tenant, kind="quota", wanted=wanted, reason="x")
 
 
 def known(path):

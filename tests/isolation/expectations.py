@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """`kind`: anybody, signed_in, anywhere (the right in some tenant), tenant, platform. `thing`: whose it is."""
+    """`kind`: anybody, signed_in, anywhere (the right in some tenant), tenant, platform. `thing`: whose it is.
+    `delete`: the right to delete, where it is not the one to change."""
 
     kind: str
     read: str = ""
     change: str = ""
     thing: str = ""
+    delete: str = ""
 
 
 def anybody() -> Row:
@@ -33,8 +35,8 @@ def anywhere(read: str, change: str = "") -> Row:
     return Row("anywhere", read, change or read)
 
 
-def tenants(thing: str, read: str, change: str = "") -> Row:
-    return Row("tenant", read, change or read, thing)
+def tenants(thing: str, read: str, change: str = "", delete: str = "") -> Row:
+    return Row("tenant", read, change or read, thing, delete)
 
 
 def platform(read: str = "platform.view", change: str = "platform.operate") -> Row:
@@ -170,6 +172,25 @@ API: dict[str, Row] = {
     "api-invitation-list": tenants("invitation", "member.manage"),
     "api-invitation-detail": tenants("invitation", "member.manage"),
     "api-invitation-resend": tenants("invitation", "member.manage"),
+    "api-environment-list": tenants("environments", "environment.view", "platform.operate"),
+    "api-environment-detail": tenants(
+        "environment", "environment.view", "environment.resize", delete="environment.remove"
+    ),
+    "api-environment-freeze": tenants("environment", "environment.view", "environment.freeze"),
+    "api-environment-thaw": tenants("environment", "environment.view", "environment.freeze"),
+    "api-environment-repair": tenants("environment", "environment.view", "environment.resize"),
+    "api-quota": tenants("environments", "quota.view", "platform.operate"),
+    "api-loan-list": tenants("environments", "quota.view", "platform.operate"),
+    "api-loan-detail": tenants("loan", "quota.view", "platform.operate"),
+    "api-request-list": tenants("environments", "request.view", "request.create"),
+    "api-request-detail": tenants("request", "request.view"),
+    "api-request-comment": tenants("request", "request.view", "request.create"),
+    "api-request-withdraw": tenants("request", "request.view", "tenant.edit"),
+    "api-queue-list": platform("platform.view"),
+    "api-queue-detail": tenants("request", "request.view"),
+    "api-queue-approve": tenants("request", "request.view", "request.decide"),
+    "api-queue-decline": tenants("request", "request.view", "request.decide"),
+    "api-queue-apply": tenants("request", "request.view", "request.decide"),
     "api-webhook-list": anywhere("webhook.view", "webhook.manage"),
     "api-webhook-detail": tenants("webhook", "webhook.view", "webhook.manage"),
     "api-webhook-secret": tenants("webhook", "webhook.view", "webhook.manage"),

@@ -68,6 +68,8 @@ class Expected:
 
 def expected(row: Row, actor: str, method: str, area: str) -> Expected:
     right = row.read if method == "get" else row.change
+    if method == "delete" and row.delete:
+        right = row.delete
     if row.kind == "anybody":
         return Expected()
     if actor == "anonymous":
