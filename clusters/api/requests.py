@@ -91,7 +91,8 @@ class NewRequestSerializer(Strict):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse what the kind lacks, and what it does not have."""
         wanted = _FIELDS[attrs["kind"]]
-        wrong = {name: [_("This field is required.")] for name in wanted if name not in attrs["spec"]}
+        needed = [serializers.Field.default_error_messages["required"]]
+        wrong = {name: needed for name in wanted if name not in attrs["spec"]}
         text = _("There is no such field to set. Fields: %(names)s.") % {"names": ", ".join(wanted)}
         wrong |= {name: [text] for name in attrs["spec"] if name not in wanted}
         if wrong:

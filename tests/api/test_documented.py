@@ -33,10 +33,13 @@ def test_every_example_runs_as_written(live_server, operator):
         )
         assert done.returncode == 0, (example, done.stdout, done.stderr)
         said.append(done.stdout)
-    me, token, made, changed, _lists, _operations, refused, gone = said
+    me, token, made, changed, _lists, _operations, quota, approved, environments, refused, gone = said
     assert json.loads(me)["username"] == "operator"
     assert json.loads(token)["secret"].startswith("kc_")
     assert json.loads(made)["spec"]["title"] == "South"
     assert json.loads(changed)["spec"]["title"] == "South, second floor"
+    assert json.loads(quota)["spec"]["total"]["memory"] == "16Gi"
+    assert json.loads(approved)["status"]["state"] == "applied"
+    assert json.loads(environments)["count"] == 0
     assert json.loads(refused)["errors"][0]["pointer"] == "/name"
     assert gone == ""

@@ -2,6 +2,7 @@
 page, API answer, download, log line, audit row, operation or error page holds one, in any of the usual spellings."""
 
 import base64
+import datetime
 import json
 import logging
 from urllib.parse import quote
@@ -24,7 +25,8 @@ from kcloud_site.operations import runner
 from kcloud_site.operations.models import LogLine, Operation, Step, StepTarget
 from kcloud_site.tenants import encryption
 from kcloud_site.tenants.models import User
-from kcloud_site.tenants.services import members, tenants
+from kcloud_site.tenants.services import members, tenants, tokens
+from kcloud_site.webhooks.services import create_webhook
 from tests.isolation.addresses import walk
 from tests.isolation.things import OWN
 
@@ -89,6 +91,17 @@ def planted(operator, tenant):
     person = User.objects.create_user("planted", "planted@example.com", PERSONAL)
     members.add_member(tenant=theirs, user=person, role="owner", by=operator)
     Authenticator.objects.create(user=operator, type="totp", data={"secret": get_adapter().encrypt(TOTP)})
+    _hook, signing = create_webhook(
+        tenant=theirs,
+        name="planted",
+        url="https://planted.example.com/",
+        events=["environment."],
+        by=operator,
+    )
+    ends = timezone.now() + datetime.timedelta(days=1)
+    _token, bearer = tokens.create_token(
+        user=operator, name="planted", tenant=None, role="platform_operator", expires_at=ends, by=operator
+    )
     keys = [base64.b64encode(key).decode() for key in encryption.keyring().keys]
     return {
         "secrets": [
@@ -100,6 +113,8 @@ def planted(operator, tenant):
             CLUSTER_KEY,
             TOTP,
             TYPED,
+            signing,
+            bearer,
             *keys,
             product_settings.SECRET_KEY,
             operator.password,
