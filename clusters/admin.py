@@ -285,7 +285,7 @@ class TenantRequestAdmin(LookOnly):
         column("tenant__name", _("Tenant")),
         column("state", _("State")),
         column("requested_by_name", _("Asked by")),
-        column("created_at", _("Asked")),
+        column("created_at", _("Created")),
         column("decided_by_name", _("Decided by")),
     )
     facts = (column("reason", _("What it is for")), column("decision_reason", _("Why")))
