@@ -19,6 +19,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
+from apps import errors as apps
 from clusters import errors as clusters
 from clusters.problems import PlanInvalid
 from kcloud_site.operations.errors import OperationNotResumable, SubjectBusy
@@ -36,6 +37,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (WebhookRefused, 422),
     (TenantError, 409),
     (PlanInvalid, 422),
+    (apps.SpecInvalid, 422),
     (clusters.PlanChanged, 412),
     (clusters.ValueRefused, 422),
     (clusters.KubeconfigRefused, 422),
@@ -106,6 +108,9 @@ def _of_service(error: Exception, status: int, view: Any) -> dict[str, Any]:
         list(_fields(error, view)),
         getattr(error, "remedy", "") or str(error),
     )
+    if isinstance(error, apps.SpecInvalid):
+        problem["detail"] = _("The release is refused. Nothing was saved.")
+        problem["remedy"] = _remedy(422, code)
     if isinstance(error, PlanInvalid):
         problem["detail"] = _("The plan is refused. Nothing was saved.")
         problem["remedy"] = _remedy(422, code)
@@ -118,9 +123,10 @@ def _of_service(error: Exception, status: int, view: Any) -> dict[str, Any]:
 
 
 def _fields(error: Exception, view: Any) -> Iterator[dict[str, str]]:
-    if isinstance(error, PlanInvalid):
+    if isinstance(error, PlanInvalid | apps.SpecInvalid):
         for each in error.problems:
-            path = f"/spec/{each.path.replace('.', '/')}" if each.path else "/spec"
+            place = "/spec" if isinstance(error, PlanInvalid) else getattr(view, "spec_place", "/spec")
+            path = f"{place}/{each.path.replace('.', '/')}" if each.path else place
             text = f"{each.message_in(_)} {each.remedy_in(_)}".strip()
             yield {"pointer": path, "message": text}
     elif isinstance(error, clusters.KubeconfigRefused):

@@ -24,6 +24,20 @@ RIGHTS: dict[str, Any] = {
     "request.decide": _("Approve and decline requests"),
     "operation.view": _("Follow operations and their logs"),
     "operation.control": _("Cancel and resume operations"),
+    "app.view": _("See applications, their releases and what runs"),
+    "app.edit": _("Register, import and change applications"),
+    "app.remove": _("Remove applications and empty the bin"),
+    "release.publish": _("Publish releases"),
+    "deployment.run": _("Deploy, scale, stop, start and restart in environments that are not protected"),
+    "deployment.protected": _("The same in protected environments"),
+    "config.view": _("See configuration, without secrets"),
+    "config.edit": _("Draft configuration"),
+    "config.publish": _("Publish configuration"),
+    "log.view": _("Read the logs of applications"),
+    "command.run": _("Run single commands in containers"),
+    "image.view": _("See and pull images of the tenant"),
+    "image.push": _("Push and delete images of the tenant"),
+    "healing.manage": _("Decide how far self-healing may go, and on its suggestions"),
     "audit.view": _("Read the audit trail"),
     "webhook.view": _("See webhooks and their deliveries"),
     "webhook.manage": _("Make, change and remove webhooks"),
@@ -49,6 +63,10 @@ class Viewer(Role):
     permissions = frozenset(
         {
             "tenant.view",
+            "app.view",
+            "config.view",
+            "log.view",
+            "image.view",
             "environment.view",
             "quota.view",
             "request.view",
@@ -62,10 +80,23 @@ class Viewer(Role):
 class Developer(Role):
     key = "developer"
     title = _("Developer")
-    summary = _("Works in the tenant's environments and asks for new ones.")
+    summary = _(
+        "Releases, deploys and configures applications where nothing is protected; asks for environments."
+    )
     permissions = frozenset(
         {
             "tenant.view",
+            "app.view",
+            "config.view",
+            "log.view",
+            "image.view",
+            "app.edit",
+            "release.publish",
+            "deployment.run",
+            "config.edit",
+            "config.publish",
+            "command.run",
+            "image.push",
             "environment.view",
             "quota.view",
             "request.view",
@@ -80,10 +111,26 @@ class Developer(Role):
 class Operator(Role):
     key = "operator"
     title = _("Operator")
-    summary = _("Runs the tenant's environments: resizes, freezes, cancels, resumes, reads the audit trail.")
+    summary = _(
+        "Runs the tenant's environments and applications, also protected ones; reads the audit trail."
+    )
     permissions = frozenset(
         {
             "tenant.view",
+            "app.view",
+            "config.view",
+            "log.view",
+            "image.view",
+            "app.edit",
+            "release.publish",
+            "deployment.run",
+            "config.edit",
+            "config.publish",
+            "command.run",
+            "image.push",
+            "app.remove",
+            "deployment.protected",
+            "healing.manage",
             "environment.view",
             "environment.freeze",
             "environment.resize",
@@ -109,6 +156,20 @@ class Owner(Role):
             "tenant.view",
             "tenant.edit",
             "member.manage",
+            "app.view",
+            "config.view",
+            "log.view",
+            "image.view",
+            "app.edit",
+            "release.publish",
+            "deployment.run",
+            "config.edit",
+            "config.publish",
+            "command.run",
+            "image.push",
+            "app.remove",
+            "deployment.protected",
+            "healing.manage",
             "environment.view",
             "environment.freeze",
             "environment.resize",
@@ -144,6 +205,10 @@ class Auditor(Role):
     permissions = frozenset(
         {
             "tenant.view",
+            "app.view",
+            "config.view",
+            "log.view",
+            "image.view",
             "environment.view",
             "quota.view",
             "request.view",

@@ -1,0 +1,55 @@
+"""What can go wrong with applications, named by condition. Each says what, why and the remedy, like clusters.errors.
+
+Raised by services and adapters, shown by views and operations. Nothing below this module but the clusters' errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from clusters.errors import ClusterError, ValueRefused
+from clusters.problems import Problem
+
+__all__ = [
+    "AppError",
+    "AppRefused",
+    "AppStillUsed",
+    "ReleasePinned",
+    "ReleaseRefused",
+    "SpecInvalid",
+    "ValueRefused",
+    "WorkloadRefused",
+]
+
+
+class AppError(ClusterError):
+    """The base."""
+
+
+class AppRefused(AppError):
+    """The application, or its tenant, is not in a state in which this can be done."""
+
+
+class AppStillUsed(AppError):
+    """What runs, or waits in a bin, cannot be removed; `why` names it."""
+
+
+class ReleaseRefused(AppError):
+    """The release cannot be published or deployed as it is."""
+
+
+class ReleasePinned(AppError):
+    """The release failed in this environment and is kept out of it until somebody lifts that."""
+
+
+class WorkloadRefused(AppError):
+    """The workload, its environment or its cluster is not in a state in which this can be done."""
+
+
+class SpecInvalid(Exception):
+    """A release's specification is refused; `problems` holds everything found, in its own order. Nothing was saved."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = list(problems)
+        texts = (f"{each.path or 'spec'}: {each.message} {each.remedy}".strip() for each in self.problems)
+        super().__init__("; ".join(texts))

@@ -1,0 +1,8 @@
+"""Applications, their releases, the workloads that run them in environments, and what was deployed when."""
+
+from apps.models.applications import App
+from apps.models.deployments import Deployment, Pin
+from apps.models.releases import Release
+from apps.models.workloads import Workload
+
+__all__ = ["App", "Deployment", "Pin", "Release", "Workload"]
