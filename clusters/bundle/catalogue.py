@@ -17,6 +17,8 @@ COREDNS = "1.14.7"
 NETWORK_POLICY = "1.1.0"
 PAUSE = "1"
 HELLO = "1"
+SHOP = "1.0"
+SHOP_NEXT = "1.1"
 KUBERNETES = ("1.34.4", "1.33.13")  # newest first: `bundle build` without a version makes the first
 
 _K8S = "k8s.io/kubernetes/cmd/"
@@ -69,6 +71,7 @@ SOURCE_COSTS = {
     "network-policy": Cost(seconds=90, scratch=900 * MB, stays=64 * MB),
     "pause": Cost(seconds=5, scratch=60 * MB, stays=2 * MB),
     "hello": Cost(seconds=10, scratch=100 * MB, stays=9 * MB),
+    "shop": Cost(seconds=25, scratch=60 * MB, stays=150 * MB),
     "packages": Cost(seconds=30, scratch=80 * MB, stays=80 * MB),
 }
 RELEASE_COSTS = SOURCE_COSTS | {

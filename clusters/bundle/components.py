@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusters.bundle import catalogue, debian, golang, images, releases
+from clusters.bundle import catalogue, debian, golang, images, releases, shop
 from clusters.bundle.catalogue import Cost, GoBuild
 from clusters.bundle.images import ImagePlan
 from clusters.bundle.process import Processes
@@ -53,7 +53,8 @@ class Workshop:
         """All components of a bundle for that Kubernetes version, quick ones first."""
         kubernetes = catalogue.kubernetes_build(version)
         programs = [self._etcd(), self._policies(), self._coredns(), self._kubernetes(kubernetes, version)]
-        return [self._packages(), self._own_image(images.PAUSE), self._own_image(images.HELLO), *programs]
+        own = [self._own_image(images.PAUSE), self._own_image(images.HELLO)]
+        return [self._packages(), self._shop(), *own, *programs]
 
     def _kubernetes(self, build: GoBuild, version: str) -> Component:
         name = f"kubernetes {version}"
@@ -148,6 +149,20 @@ class Workshop:
         }
         name = f"packages {release.suite}"
         return Component(name, recipe, catalogue.SOURCE_COSTS["packages"], make, fetches=True)
+
+    def _shop(self) -> Component:
+        packages = self.apt.exactly(shop.packages())
+
+        def make(work: Path, on_progress: OnProgress) -> list[Artifact]:
+            downloads = self.downloads / shop.COMPONENT
+            self.apt.download(packages, downloads, on_progress)
+            made = shop.make(packages, downloads, work, arch=self.release.arch, processes=self.processes)
+            shutil.rmtree(downloads)
+            return made
+
+        files = " ".join(f"{package.file}={package.sha256}" for package in packages)
+        recipe = shop.recipe() | {"packages": files}
+        return Component("shop images", recipe, catalogue.SOURCE_COSTS[shop.COMPONENT], make, fetches=True)
 
     def _image(self, plan: ImagePlan, program: Path, work: Path, source: str) -> Artifact:
         arch = self.release.arch

@@ -156,6 +156,17 @@ class Apt:
             self._resolved[tuple(roots)] = known
         return known
 
+    def exactly(self, names: Sequence[str]) -> list[Package]:
+        """The newest version of these packages and of no other."""
+        asked = ("exactly", *names)
+        if asked not in self._resolved:
+            try:
+                self._resolved[asked] = self._offered(names, names)
+            except ComponentFailed:
+                self.refresh()
+                self._resolved[asked] = self._offered(names, names)
+        return self._resolved[asked]
+
     def refresh(self) -> None:
         """Fetch package lists into a state of our own: needs no root and touches nothing of the system's."""
         lists, cache, archives = (
@@ -196,7 +207,9 @@ class Apt:
 
     def _resolve(self, roots: Sequence[str]) -> list[Package]:
         depends = ["apt-cache", *self._options, "depends", "--recurse", *_NO_CHOICES, *roots]
-        names = parse_closure(self._run(depends))
+        return self._offered(parse_closure(self._run(depends)), roots)
+
+    def _offered(self, names: Sequence[str], roots: Sequence[str]) -> list[Package]:
         packages = parse_uris(self._run(["apt-get", *self._options, "download", "--print-uris", *names]))
         lacking = set(roots) - {package.name for package in packages}
         if lacking:

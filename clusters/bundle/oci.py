@@ -48,45 +48,79 @@ class ImageSettings:
     ports: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    stop_signal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image of an archive: how it starts and its layers, lowest first."""
+
+    settings: ImageSettings
+    layers: Sequence[bytes]
 
 
 def write_image(target: Path, files: Iterable[ImageFile], settings: ImageSettings) -> None:
-    """Write the archive to `target`. Raises ValueError when two files have one path or one lies below another."""
-    layer = _layer(list(files))
-    config = _json(_config(settings, _digest(layer)))
-    manifest = _json(
-        {
-            "schemaVersion": 2,
-            "mediaType": _MANIFEST,
-            "config": _descriptor(_CONFIG, config),
-            "layers": [_descriptor(_LAYER, layer)],
-        }
-    )
-    index = {
-        "schemaVersion": 2,
-        "manifests": [
-            _descriptor(_MANIFEST, manifest)
-            | {
-                "platform": {"architecture": settings.arch, "os": "linux"},
-                "annotations": {
-                    "io.containerd.image.name": settings.name,
-                    "org.opencontainers.image.ref.name": settings.name.rpartition(":")[2],
-                },
+    """Write an archive of one image to `target`. Raises ValueError when two files have one path or one lies below
+    another."""
+    write_archive(target, [Image(settings, [layer_of(files)])])
+
+
+def write_archive(target: Path, images: Sequence[Image], *, by_digest: bool = False) -> None:
+    """Write one archive of several images; layers they share are in it once.
+
+    With `by_digest` each is also named NAME@sha256:…, so that a node which can ask no registry knows that name too.
+    """
+    blobs: dict[str, bytes] = {}
+    manifests: list[dict[str, Any]] = []
+    docker = []
+    for image in images:
+        config = _json(_config(image.settings, [_digest(layer) for layer in image.layers]))
+        manifest = _json(
+            {
+                "schemaVersion": 2,
+                "mediaType": _MANIFEST,
+                "config": _descriptor(_CONFIG, config),
+                "layers": [_descriptor(_LAYER, layer) for layer in image.layers],
             }
-        ],
-    }
-    docker = [{"Config": _blob(config), "RepoTags": [settings.name], "Layers": [_blob(layer)]}]
+        )
+        repository, _colon, tag = image.settings.name.rpartition(":")
+        manifests.append(_named(manifest, image.settings, image.settings.name, tag))
+        if by_digest:
+            manifests.append(_named(manifest, image.settings, f"{repository}@{_digest(manifest)}", ""))
+        layers = [_blob(layer) for layer in image.layers]
+        docker.append({"Config": _blob(config), "RepoTags": [image.settings.name], "Layers": layers})
+        blobs |= {_blob(raw): raw for raw in (config, manifest, *image.layers)}
     entries = {
-        "index.json": _json(index),
+        "index.json": _json({"schemaVersion": 2, "manifests": manifests}),
         "manifest.json": _json(docker),
         "oci-layout": _json({"imageLayoutVersion": "1.0.0"}),
-        **{_blob(raw): raw for raw in (config, manifest, layer)},
+        **blobs,
     }
     with target.open("wb") as stream:
-        _tar(stream, {name: (raw, 0o644) for name, raw in entries.items()})
+        tar(stream, {name: (raw, 0o644) for name, raw in entries.items()})
 
 
-def _config(settings: ImageSettings, layer_digest: str) -> dict[str, Any]:
+def digests_in(archive: Path) -> dict[str, str]:
+    """The digest of each image in an archive by its name with the tag."""
+    with tarfile.open(archive) as contents:
+        index = contents.extractfile("index.json")
+        assert index is not None
+        rows = json.load(index)["manifests"]
+    names = {row["annotations"]["io.containerd.image.name"]: str(row["digest"]) for row in rows}
+    return {name: digest for name, digest in names.items() if "@" not in name}
+
+
+def _named(manifest: bytes, settings: ImageSettings, name: str, tag: str) -> dict[str, Any]:
+    annotations = {"io.containerd.image.name": name}
+    if tag:
+        annotations["org.opencontainers.image.ref.name"] = tag
+    return _descriptor(_MANIFEST, manifest) | {
+        "platform": {"architecture": settings.arch, "os": "linux"},
+        "annotations": annotations,
+    }
+
+
+def _config(settings: ImageSettings, layer_digests: Sequence[str]) -> dict[str, Any]:
     started: dict[str, Any] = {
         "Entrypoint": list(settings.entrypoint),
         "User": settings.user,
@@ -96,6 +130,8 @@ def _config(settings: ImageSettings, layer_digest: str) -> dict[str, Any]:
         started["ExposedPorts"] = {port: {} for port in settings.ports}
     if settings.labels:
         started["Labels"] = dict(settings.labels)
+    if settings.stop_signal:
+        started["StopSignal"] = settings.stop_signal
     started["Env"] = [
         f"{name}={value}" for name, value in sorted({"PATH": "/", **settings.environment}.items())
     ]
@@ -104,12 +140,16 @@ def _config(settings: ImageSettings, layer_digest: str) -> dict[str, Any]:
         "os": "linux",
         "created": "1970-01-01T00:00:00Z",
         "config": started,
-        "rootfs": {"type": "layers", "diff_ids": [layer_digest]},
-        "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "kcloud bundle build"}],
+        "rootfs": {"type": "layers", "diff_ids": list(layer_digests)},
+        "history": [
+            {"created": "1970-01-01T00:00:00Z", "created_by": "kcloud bundle build"} for _layer in layer_digests
+        ],
     }
 
 
-def _layer(files: list[ImageFile]) -> bytes:
+def layer_of(wanted: Iterable[ImageFile]) -> bytes:
+    """A layer of these files. Raises ValueError when two have one path or one lies below another."""
+    files = list(wanted)
     entries = {file.path.lstrip("/"): (file.content, file.mode) for file in files}
     if len(entries) != len(files):
         raise ValueError("two files of the image have the same path")
@@ -120,18 +160,28 @@ def _layer(files: list[ImageFile]) -> bytes:
     if clash:
         raise ValueError(f"/{min(clash)} is both a file and a folder of the image")
     stream = io.BytesIO()
-    _tar(stream, entries, folders)
+    tar(stream, entries, folders)
     return stream.getvalue()
 
 
-def _tar(stream: BinaryIO, entries: Mapping[str, tuple[bytes, int]], folders: Iterable[str] = ()) -> None:
+def tar(
+    stream: BinaryIO,
+    entries: Mapping[str, tuple[bytes, int]],
+    folders: Iterable[str] = (),
+    links: Mapping[str, str] | None = None,
+) -> None:
+    """Write files (contents and mode), folders and symbolic links by name, the same bytes for the same input."""
+    links = links or {}
     # A folder sorts before what is in it, so extractors never meet a file whose folder they do not know.
-    members = {name: None for name in folders} | dict(entries)
+    members: dict[str, tuple[bytes, int] | None] = {name: None for name in (*folders, *links)} | dict(entries)
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for name in sorted(members):
             member = tarfile.TarInfo(name)
             entry = members[name]
-            if entry is None:
+            if name in links:
+                member.type, member.linkname, member.mode = tarfile.SYMTYPE, links[name], 0o777
+                archive.addfile(member)
+            elif entry is None:
                 member.type, member.mode = tarfile.DIRTYPE, 0o755
                 archive.addfile(member)
             else:
