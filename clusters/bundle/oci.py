@@ -142,7 +142,8 @@ def _config(settings: ImageSettings, layer_digests: Sequence[str]) -> dict[str, 
         "config": started,
         "rootfs": {"type": "layers", "diff_ids": list(layer_digests)},
         "history": [
-            {"created": "1970-01-01T00:00:00Z", "created_by": "kcloud bundle build"} for _layer in layer_digests
+            {"created": "1970-01-01T00:00:00Z", "created_by": "kcloud bundle build"}
+            for _layer in layer_digests
         ],
     }
 

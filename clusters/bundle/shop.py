@@ -1,7 +1,8 @@
 """The sample shop's images: what is in their layers and which tags there are. One archive holds all of them.
 
 web and API are our own Python; PostgreSQL and Redis are Debian's. The layers below are shared, and a further tag of an
-image costs a few hundred bytes: it differs in its environment only. Everything runs as user 10001 with a read-only root.
+image costs a few hundred bytes: it differs in its environment only. Everything runs as user 10001, its root
+read-only.
 """
 
 from __future__ import annotations
@@ -71,7 +72,9 @@ IMAGES = (
         _ONE,
         stop_signal="SIGINT",
     ),
-    ShopImage("shop-redis", ("base", "servers", "redis"), ("start-redis",), ("/app/start-redis",), 6379, _ONE),
+    ShopImage(
+        "shop-redis", ("base", "servers", "redis"), ("start-redis",), ("/app/start-redis",), 6379, _ONE
+    ),
 )
 
 LAYERS: Mapping[str, str] = {
@@ -116,10 +119,10 @@ _KEPT_TOOLS = frozenset({"psql", "pg_isready", "initdb", "postgres", "pg_dump", 
 _KEPT_ZONES = frozenset({"UTC", "GMT", "Etc"})
 # What people look around with in a container, all of it one program.
 APPLETS = (
-    "[ cat chmod cp cut date df du echo env false find free grep head hostname id kill less ls md5sum mkdir mv nc netstat "
-    "nslookup ping printenv printf ps pwd rm sed seq sh sleep sort stat sync tail tar test timeout top touch tr true uname "
-    "vi wc wget whoami xargs"
-).split()
+    "[ cat chmod cp cut date df du echo env false find free grep head hostname id kill less ls md5sum "
+    "mkdir mv nc netstat nslookup ping printenv printf ps pwd rm sed seq sh sleep sort stat sync tail tar "
+    "test timeout top touch tr true uname vi wc wget whoami xargs"
+)
 
 
 def wanted(path: str) -> bool:
@@ -178,8 +181,7 @@ def make(
     target_licences.parent.mkdir(exist_ok=True)
     target_licences.write_text(
         "The shop's own programs: Apache-2.0.\nDebian packages in its images, whose licences are in their "
-        "usr/share/doc/*/copyright:\n"
-        + "".join(f"{package.name} {package.version}\n" for package in found)
+        "usr/share/doc/*/copyright:\n" + "".join(f"{package.name} {package.version}\n" for package in found)
     )
     common = {"component": COMPONENT, "version": catalogue.SHOP, "source": "made by bundle build"}
     licence = "Apache-2.0 AND LicenseRef-Debian-copyright"
@@ -204,7 +206,10 @@ def _tags_of(image: ShopImage, layers: Mapping[str, bytes], arch: str) -> list[I
                 arch=arch,
                 ports=(f"{image.port}/tcp",),
                 environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **environment},
-                labels={"org.opencontainers.image.version": tag, "org.opencontainers.image.title": image.name},
+                labels={
+                    "org.opencontainers.image.version": tag,
+                    "org.opencontainers.image.title": image.name,
+                },
                 stop_signal=image.stop_signal,
             ),
             stack,
@@ -223,5 +228,7 @@ def _ground() -> bytes:
     ]
     stream = io.BytesIO()
     entries = {file.path.lstrip("/"): (file.content, file.mode) for file in files}
-    tar(stream, entries, ("bin", "etc", "data", "tmp"), {f"bin/{name}": "busybox" for name in APPLETS})
+    tar(
+        stream, entries, ("bin", "etc", "data", "tmp"), {f"bin/{name}": "busybox" for name in APPLETS.split()}
+    )
     return stream.getvalue()

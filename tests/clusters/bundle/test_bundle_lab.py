@@ -3,8 +3,10 @@
 import http.client
 import io
 import json
+import os
 import signal
 import socket
+import stat
 import subprocess
 import tarfile
 import time
@@ -137,3 +139,79 @@ def test_pause_goes_when_it_is_told(built, tmp_path):
         process.wait(0.3)
     process.terminate()
     assert process.wait(10) == 0
+
+
+# ---- the sample shop, each image in a root of its own ---------------------------------------------------------------
+
+USER = "10001:10001"
+
+
+def root_of(built, name, folder):
+    """The image's files unpacked, with the two devices every container has."""
+    with tarfile.open(built.directory / "images/shop.tar") as archive:
+        rows = {row["RepoTags"][0]: row for row in json.load(archive.extractfile("manifest.json"))}
+        for layer in rows[f"kcloud.local/{name}:1.0"]["Layers"]:
+            with tarfile.open(fileobj=io.BytesIO(archive.extractfile(layer).read())) as contents:
+                contents.extractall(folder)
+    (folder / "dev").mkdir()
+    for device, minor in (("null", 3), ("urandom", 9)):
+        os.mknod(folder / "dev" / device, 0o666 | stat.S_IFCHR, os.makedev(1, minor))
+        (folder / "dev" / device).chmod(0o666)
+    (folder / "data").chmod(0o777)
+    (folder / "etc/hosts").write_text("127.0.0.1 localhost shop-db shop-cache\n")
+    return folder
+
+
+@pytest.fixture
+def inside(built, tmp_path):
+    """`inside(image, command, **environment)` starts a program of an image as its user."""
+    running = []
+
+    def start(name, *command, **environment):
+        root = root_of(built, name, tmp_path / name)
+        process = subprocess.Popen(
+            ["/usr/sbin/chroot", f"--userspec={USER}", root, *command],
+            env={"PATH": "/usr/bin:/bin", **environment},
+        )
+        running.append(process)
+        return process
+
+    yield start
+    for process in reversed(running):
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another root needs root")
+def test_the_shop_sells_from_its_own_images_alone(inside):
+    password, database, cache, api = "sample", free_port(), free_port(), free_port()
+    inside("shop-postgres", "/app/start-postgres", "-p", str(database), SHOP_DB_PASSWORD=password)
+    inside("shop-redis", "/app/start-redis", "--port", str(cache))
+    settings = {"SHOP_PORT": str(api), "SHOP_DB_PORT": str(database), "SHOP_CACHE_PORT": str(cache)}
+    inside("shop-api", "/usr/bin/python3.11", "/app/shop_api.py", SHOP_DB_PASSWORD=password, **settings)
+    front = free_port()
+    address = f"http://127.0.0.1:{api}"
+    inside("shop-web", "/usr/bin/python3.11", "/app/shop_web.py", SHOP_PORT=str(front), SHOP_API=address)
+    end = time.monotonic() + 60
+    while True:
+        try:
+            if ask(api, "/readyz")[0] == 200 and ask(front, "/readyz")[0] == 200:
+                break
+        except OSError:
+            pass
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    for product in ("tea", "cocoa"):
+        connection = http.client.HTTPConnection("127.0.0.1", front, timeout=5)
+        connection.request("POST", "/buy", json.dumps({"product": product, "quantity": 2}))
+        assert connection.getresponse().status == 201
+    status, told = ask(front)
+    assert status == 200
+    sold = {each["name"]: each["sold"] for each in json.loads(told)["shop"]["products"]}
+    assert sold == {"tea": 2, "coffee": 0, "cocoa": 2}
+    with socket.create_connection(("127.0.0.1", cache), timeout=5) as line:
+        line.sendall(b"*2\r\n$3\r\nGET\r\n$13\r\nshop:products\r\n")
+        assert b"cocoa" in line.recv(1000)

@@ -182,7 +182,13 @@ def test_components_of_two_versions_share_all_but_kubernetes(workshop):
 
 def test_downloads_do_not_wait_for_the_compiler(workshop):
     waiting = {component.name for component in workshop.components("1.34.4") if component.fetches}
-    assert waiting == {"packages bookworm", "shop images", "etcd 3.6.16", "coredns image", "kubernetes 1.34.4"}
+    assert waiting == {
+        "packages bookworm",
+        "shop images",
+        "etcd 3.6.16",
+        "coredns image",
+        "kubernetes 1.34.4",
+    }
 
 
 def test_the_dns_image_is_made_around_the_released_program(workshop, publish, tmp_path):
@@ -229,7 +235,9 @@ def test_a_whole_bundle_is_built_from_a_mirror(workshop, publish, etcd, mirror, 
     mirror.cut_after = [10_000, 60]
     toolchain = golang.Toolchain(str(go), "go1.26.8")
     workshop = dataclasses.replace(workshop, go=golang.GoBuilder(toolchain, tmp_path, workshop.processes))
-    parts = [part for part in workshop.components("1.33.13") if not part.name.startswith(("packages", "shop"))]
+    parts = [
+        part for part in workshop.components("1.33.13") if not part.name.startswith(("packages", "shop"))
+    ]
     builder = Builder(
         store=Store(tmp_path / "bundle-store"),
         bundles=tmp_path / "bundles",

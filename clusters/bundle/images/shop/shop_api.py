@@ -14,9 +14,8 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg2
-from psycopg2.extensions import connection as Connection  # noqa: N812 - the library names its class in lower case
-
 import shop_redis
+from psycopg2.extensions import connection as Connection  # noqa: N812 - the library names its class in lower case
 from shop_service import Answer, Service, main
 
 T = TypeVar("T")
@@ -103,11 +102,13 @@ class Api(Service):
 
     def _cache(self, *words: str) -> str | None:
         try:
-            return shop_redis.ask(
+            kept: str | None = shop_redis.ask(
                 self.settings.get("SHOP_CACHE_HOST", "shop-cache"),
                 *words,
                 password=self.settings.get("SHOP_CACHE_PASSWORD"),
+                port=int(self.settings.get("SHOP_CACHE_PORT", "6379")),
             )
+            return kept
         except (OSError, shop_redis.Refused) as error:
             self.log.write("warning", "no cache: asking the database", error=str(error))
             return None

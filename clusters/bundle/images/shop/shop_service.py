@@ -83,7 +83,7 @@ class Service:
         self.key = environment.get("SHOP_FAULT_KEY", "")
         self.requests = 0
         self.draining = threading.Event()
-        self.server: ThreadingHTTPServer | None = None
+        self.server: _Server | None = None
 
     def answer(self, method: str, path: str, body: bytes, accept: str) -> Answer:
         """Status and body: a string is a page, anything else JSON."""
@@ -150,7 +150,7 @@ class Service:
             self.log.write("error", "cannot start: SHOP_FAULT says so")
             return 3
         port = int(self.faults.value("wrong-port") or self.settings.get("SHOP_PORT", "8080"))
-        self.server = _Server(("", port), _handler(self))
+        self.server = _Server(port, self)
         signal.signal(signal.SIGTERM, self._told)
         signal.signal(signal.SIGINT, self._told)
         shop_faults.act(self.faults, self.log.write)
@@ -182,54 +182,56 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 256
 
+    def __init__(self, port: int, service: Service) -> None:
+        self.service = service
+        super().__init__(("", port), _Handler)
 
-def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = 5
-        server_version = "shop"
 
-        def do_GET(self) -> None:
-            self._serve()
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    timeout = 5
+    server_version = "shop"
 
-        def do_POST(self) -> None:
-            self._serve()
+    def do_GET(self) -> None:
+        self._serve()
 
-        def log_message(self, *_args: Any) -> None:
-            """Our own lines say more."""
+    def do_POST(self) -> None:
+        self._serve()
 
-        def _serve(self) -> None:
-            began = time.monotonic()
-            size = min(int(self.headers.get("Content-Length") or 0), LARGEST_BODY)
-            body = self.rfile.read(size) if size else b""
-            path = self.path.partition("?")[0]
-            try:
-                status, answer = service.respond(self.command, path, body, dict(self.headers.items()))
-            except Exception as error:
-                service.log.write("error", "request failed", path=path, error=f"{type(error).__name__}: {error}")
-                status, answer = 500, {"error": str(error)}
-            self._send(status, answer)
-            if path not in ("/healthz", "/readyz", "/metrics"):
-                took = round((time.monotonic() - began) * 1000, 1)
-                level = "error" if status >= 500 else "info"
-                service.log.write(level, "request", method=self.command, path=path, status=status, ms=took)
+    def log_message(self, *_args: Any) -> None:
+        """Our own lines say more."""
 
-        def _send(self, status: int, answer: object) -> None:
-            text = answer if isinstance(answer, str) else json.dumps(answer) + "\n"
-            raw = text.encode()
-            kind = "application/json"
-            if isinstance(answer, str):
-                kind = "text/html; charset=utf-8" if text.startswith("<!doctype") else "text/plain; charset=utf-8"
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(raw)))
-            if service.draining.is_set():
-                self.send_header("Connection", "close")
-                self.close_connection = True
-            self.end_headers()
-            self.wfile.write(raw)
+    def _serve(self) -> None:
+        began, service = time.monotonic(), self.server.service
+        size = min(int(self.headers.get("Content-Length") or 0), LARGEST_BODY)
+        body = self.rfile.read(size) if size else b""
+        path = self.path.partition("?")[0]
+        try:
+            status, answer = service.respond(self.command, path, body, dict(self.headers.items()))
+        except Exception as error:
+            service.log.write("error", "request failed", path=path, error=f"{type(error).__name__}: {error}")
+            status, answer = 500, {"error": str(error)}
+        self._send(status, answer)
+        if path not in ("/healthz", "/readyz", "/metrics"):
+            took = round((time.monotonic() - began) * 1000, 1)
+            level = "error" if status >= 500 else "info"
+            service.log.write(level, "request", method=self.command, path=path, status=status, ms=took)
 
-    return Handler
+    def _send(self, status: int, answer: object) -> None:
+        text = answer if isinstance(answer, str) else json.dumps(answer) + "\n"
+        raw = text.encode()
+        kind = "application/json"
+        if isinstance(answer, str):
+            kind = "text/html; charset=utf-8" if text.startswith("<!doctype") else "text/plain; charset=utf-8"
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(raw)))
+        if self.server.service.draining.is_set():
+            self.send_header("Connection", "close")
+            self.close_connection = True
+        self.end_headers()
+        self.wfile.write(raw)
 
 
 def main(kind: type[Service]) -> None:
