@@ -5,3 +5,7 @@ from django.utils.translation import gettext_lazy as _
 class AppsConfig(AppConfig):
     name = "apps"
     verbose_name = _("Applications")
+
+    def ready(self) -> None:
+        # Importing the jobs registers their operation kinds.
+        from apps import jobs  # noqa: F401

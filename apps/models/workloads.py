@@ -40,7 +40,8 @@ class Workload(models.Model):
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+")
     app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="workloads")
-    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="workloads")
+    # An environment goes with its namespace and all in it, so what was to run there goes, too.
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="workloads")
     release = models.ForeignKey(Release, on_delete=models.PROTECT, null=True, related_name="running")
     # Number of the configuration revision it should run with; NULL: without any.
     config_revision = models.PositiveIntegerField(null=True)

@@ -150,10 +150,10 @@ class KubernetesClient:
     # --- watching ---------------------------------------------------------------------------------
 
     def watch(
-        self, path: str, resource_version: str = "", timeout: float = 300.0
+        self, path: str, resource_version: str = "", timeout: float = 300.0, **selectors: Any
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         """(type, object) as they happen, until the server ends the watch after `timeout` seconds or
-        `close`.
+        `close`. `selectors`: labelSelector, fieldSelector.
 
         Types are ADDED, MODIFIED, DELETED and BOOKMARK. WatchExpired: list again. A silent connection
         (bookmarks come every minute) ends in ClusterUnreachable.
@@ -162,6 +162,7 @@ class KubernetesClient:
             "watch": "1",
             "allowWatchBookmarks": "true",
             "timeoutSeconds": max(1, int(timeout)),
+            **selectors,
         }
         if resource_version:
             params["resourceVersion"] = resource_version

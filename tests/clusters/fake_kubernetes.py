@@ -42,7 +42,7 @@ class FakeKubernetes:
         self._ask(path)
         if path in self.objects:
             return copy.deepcopy(self.objects[path])
-        return {"metadata": {"resourceVersion": "100"}, "items": self.list(path)}
+        return {"metadata": {"resourceVersion": "100"}, "items": self.list(path, **params)}
 
     def get_bytes(self, path: str, **params: Any) -> bytes:
         self._ask(path)
@@ -52,11 +52,11 @@ class FakeKubernetes:
 
     def list(self, path: str, **params: Any) -> list[dict[str, Any]]:
         self._ask(path)
-        label, _equals, value = str(params.get("labelSelector", "")).partition("=")
+        wanted = dict(each.split("=", 1) for each in str(params.get("labelSelector", "")).split(",") if each)
         return [
             copy.deepcopy(each)
             for name, each in self.objects.items()
-            if self._is_in(name, path) and (not label or _labels(each).get(label) == value)
+            if self._is_in(name, path) and wanted.items() <= _labels(each).items()
         ]
 
     @staticmethod
@@ -122,7 +122,7 @@ class FakeKubernetes:
             self.objects = {name: each for name, each in self.objects.items() if inside not in name}
 
     def watch(
-        self, path: str, resource_version: str = "", timeout: float = 300.0
+        self, path: str, resource_version: str = "", timeout: float = 300.0, **selectors: Any
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         self._ask(path)
         self.watched_from.append(resource_version)

@@ -1,0 +1,39 @@
+"""Operation kinds of this app are registered here; each step calls one service."""
+
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apps.services import bin as bins
+from apps.services import deployments, rollout_ends, rollout_steps
+from kcloud_site.operations.kinds import Kind, register
+
+
+def empty_bin() -> None:
+    """By the clock: removed applications whose time in the bin is up."""
+    bins.empty_due(timezone.now())
+
+
+register(
+    Kind(
+        key=deployments.ROLLOUT,
+        title=_("Change application"),
+        steps=rollout_steps.rollout_steps,
+        finished=rollout_ends.rolled_out,
+    )
+)
+register(
+    Kind(
+        key=deployments.REMOVE,
+        title=_("Remove application from environment"),
+        steps=rollout_steps.remove_steps,
+        finished=rollout_ends.removed,
+    )
+)
+register(
+    Kind(
+        key=deployments.EMPTY,
+        title=_("Empty the bin"),
+        steps=rollout_steps.empty_steps,
+        finished=rollout_ends.emptied,
+    )
+)

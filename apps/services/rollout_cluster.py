@@ -1,0 +1,185 @@
+"""What rollouts do on a cluster, always as the environment's own account: apply, look, wait for a change, delete.
+
+Raises the errors of clusters.errors as they come; `explained` around a step turns them into its end.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from apps.manifests.paths import collection, path, path_of
+from apps.manifests.workload import FIRST_SLOT, Settings
+from apps.models import Deployment, Workload
+from apps.rollouts.progress import Progress, judge
+from apps.rollouts.strategy import Strategy
+from apps.selectors.workloads import wanted_objects
+from clusters import access
+from clusters.errors import ClusterRefused, ResourceNotFound, WatchExpired
+from clusters.manifests.workload_labels import APP_LABEL, CONFIG_ANNOTATION, SLOT_LABEL
+from kcloud_site.operations.kinds import StepContext
+
+Object = dict[str, Any]
+SLOTS = (FIRST_SLOT, "green")
+_KINDS = ("Deployment", "StatefulSet")
+
+
+def settings_for(workload: Workload, number: int | None) -> Settings | None:
+    """The configuration revision as objects are made of it; None for none."""
+    return None
+
+
+def apply_all(
+    context: StepContext,
+    workload: Workload,
+    settings: Settings | None,
+    strategy: Strategy,
+    *,
+    slot: str,
+    switch: bool,
+) -> None:
+    """Server-side apply of everything. `switch` False and another slot: the Service stays where it is."""
+    client = access.kubernetes_for(workload.environment)
+    wanted = wanted_objects(workload, settings, strategy, slot)
+    if slot != workload.slot and not switch:
+        wanted = [each for each in wanted if each["kind"] != "Service"]
+    for each in wanted:
+        context.check()
+        client.apply(each)
+        context.log(_("applied %(name)s") % {"name": f"{each['kind']} {each['metadata']['name']}"})
+
+
+def look(workload: Workload, slot: str) -> tuple[Progress, str]:
+    """How far the pods of one slot are, and the version of the workload's object, to watch from."""
+    client, namespace = access.kubernetes_for(workload.environment), workload.environment.namespace
+    kind = _kind(workload)
+    found = client.get(path(kind, namespace, _name(workload, slot)))
+    page = client.get(
+        collection("Pod", namespace),
+        labelSelector=f"{APP_LABEL}={workload.app.name},{SLOT_LABEL}={slot}",
+        limit=1000,
+    )
+    release = str(workload.release.number) if workload.release else ""
+    version = str((found.get("metadata") or {}).get("resourceVersion", ""))
+    return judge({"kind": kind, **found}, page.get("items") or [], release), version
+
+
+def pods_of(workload: Workload) -> list[Object]:
+    """All pods of the application there, of both slots."""
+    return access.kubernetes_for(workload.environment).list(
+        collection("Pod", workload.environment.namespace), labelSelector=f"{APP_LABEL}={workload.app.name}"
+    )
+
+
+def await_change(
+    workload: Workload, version: str, seconds: float, *, pods: bool = False, slot: str = ""
+) -> None:
+    """Return when the workload's object (or, with `pods`, one of its pods) changes after `version`, or after `seconds`.
+    The look that follows tells what is true; what an event says is of no account."""
+    client, namespace = access.kubernetes_for(workload.environment), workload.environment.namespace
+    until = time.monotonic() + seconds
+    if pods:
+        place, selector = collection("Pod", namespace), {"labelSelector": f"{APP_LABEL}={workload.app.name}"}
+    else:
+        place = collection(_kind(workload), namespace)
+        selector = {"fieldSelector": f"metadata.name={_name(workload, slot or workload.slot)}"}
+    try:
+        for kind, _found in client.watch(place, version, timeout=max(1.0, seconds), **selector):
+            if kind != "BOOKMARK" or time.monotonic() > until:
+                break
+    except WatchExpired:
+        return
+    # Several objects change at once: one look serves them all.
+    time.sleep(0.1)
+
+
+def delete_others(context: StepContext, workload: Workload, deployment: Deployment) -> None:
+    """The other slot, the other kind, and revisions of the configuration that neither now nor the way back needs."""
+    client, namespace = access.kubernetes_for(workload.environment), workload.environment.namespace
+    keep = (_kind(workload), _name(workload, workload.slot))
+    for kind in _KINDS:
+        for slot in SLOTS:
+            if (kind, _name(workload, slot)) != keep:
+                _delete(context, client, path(kind, namespace, _name(workload, slot)))
+    if workload.release is not None and not workload.release.spec.get("service"):
+        _delete(context, client, path("Service", namespace, workload.app.name))
+    numbers = {
+        workload.config_revision,
+        workload.good_config_revision,
+        deployment.before.get("config_revision"),
+    }
+    for each in _settings_objects(workload):
+        number = ((each.get("metadata") or {}).get("annotations") or {}).get(CONFIG_ANNOTATION, "")
+        if each.get("immutable") and number not in {str(known) for known in numbers}:
+            _delete(context, client, path_of(each))
+
+
+def remove_objects(context: StepContext, workload: Workload) -> None:
+    """Everything but the volume claims."""
+    client, namespace = access.kubernetes_for(workload.environment), workload.environment.namespace
+    _delete(context, client, path("Service", namespace, workload.app.name))
+    for kind in _KINDS:
+        for slot in SLOTS:
+            _delete(context, client, path(kind, namespace, _name(workload, slot)))
+    for each in _settings_objects(workload):
+        _delete(context, client, path_of(each))
+
+
+def delete_claims(context: StepContext, workload: Workload) -> None:
+    """The volume claims of its pods."""
+    client = access.kubernetes_for(workload.environment)
+    for each in claims_of(workload):
+        _delete(context, client, path_of(each))
+
+
+def claims_of(workload: Workload) -> list[Object]:
+    """The volume claims that belong to it: a StatefulSet marks them with what finds its pods."""
+    namespace, kind = workload.environment.namespace, "PersistentVolumeClaim"
+    found = access.kubernetes_for(workload.environment).list(
+        collection(kind, namespace), labelSelector=f"{APP_LABEL}={workload.app.name}"
+    )
+    return [_named(each, kind, namespace) for each in found]
+
+
+def delete_stuck_pods(context: StepContext, workload: Workload, release: str) -> None:
+    """Pods of a StatefulSet that never became ready keep it from going back: they are deleted by the very one."""
+    client, namespace = access.kubernetes_for(workload.environment), workload.environment.namespace
+    progress, _version = look(workload, workload.slot)
+    for pod in progress.pods:
+        if pod.release == release and not pod.ready:
+            _delete(context, client, path("Pod", namespace, pod.name))
+
+
+def _settings_objects(workload: Workload) -> Iterable[Object]:
+    client, namespace = access.kubernetes_for(workload.environment), workload.environment.namespace
+    for kind in ("ConfigMap", "Secret"):
+        found = client.list(collection(kind, namespace), labelSelector=f"{APP_LABEL}={workload.app.name}")
+        yield from (_named(each, kind, namespace) for each in found)
+
+
+def _named(each: Object, kind: str, namespace: str) -> Object:
+    """Items of a list come without their kind."""
+    return {**each, "kind": kind, "metadata": {"namespace": namespace, **(each.get("metadata") or {})}}
+
+
+def _delete(context: StepContext, client: Any, place: str) -> None:
+    context.check()
+    try:
+        client.get(place)
+    except ResourceNotFound:
+        return
+    except ClusterRefused:
+        pass
+    client.delete(place)
+    context.log(_("deleted %(name)s") % {"name": place.rsplit("/", 2)[-2] + "/" + place.rsplit("/", 1)[-1]})
+
+
+def _kind(workload: Workload) -> str:
+    return str(workload.release.spec.get("kind", "Deployment")) if workload.release else "Deployment"
+
+
+def _name(workload: Workload, slot: str) -> str:
+    return workload.app.name if slot == FIRST_SLOT else f"{workload.app.name}-{slot}"

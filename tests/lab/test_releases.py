@@ -1,0 +1,205 @@
+"""Releases on a real cluster: deployed, replaced, taken back, scaled, stopped, moved, removed and brought back.
+
+One lab of two hosts for the whole file; the tests are steps of one story and run in this order.
+"""
+
+from types import SimpleNamespace
+
+import pytest
+from django.core.management import call_command
+
+from apps.models import App, Deployment, Pin, Workload
+from apps.rollouts.strategy import BLUE_GREEN, RECREATE, Strategy
+from apps.services import bin as bins
+from apps.services import deployments
+from clusters import access
+from clusters.bundle import locations
+from clusters.errors import ResourceNotFound
+from clusters.lab import hosts as lab_hosts
+from clusters.models import Environment
+from clusters.services import deployment
+from kcloud_site.demo.sample import IMAGE
+from kcloud_site.operations import services as operations
+from kcloud_site.operations.models import Operation, State
+from kcloud_site.tenants.services import tenants
+from tests.apps.things import make_release
+from tests.clusters.environments import ask, give_quota, newest
+from tests.databases import using
+from tests.lab.test_deploy import VERSION, _enrol, carry_out, in_a_worker, planned
+from tests.operations.processes import until
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+LAB, SUBNET = "t-releases", "172.31.245.0/24"
+WEB = "/apis/apps/v1/namespaces/retail-dev/deployments/web"
+PODS = "/api/v1/namespaces/retail-dev/pods"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, django_db_setup, django_db_blocker):
+    """A portal of its own with a cluster of one master and one worker, and an environment of a tenant."""
+    if not (locations.bundle_directory(VERSION) / "manifest.json").exists():
+        pytest.skip(f"no release bundle {VERSION}: manage.py bundle build --version {VERSION}")
+    folder = tmp_path_factory.mktemp("portal")
+    with django_db_blocker.unblock(), using(f"sqlite:///{folder}/portal.sqlite3"):
+        call_command("migrate", verbosity=0)
+        lab = lab_hosts.up(name=LAB, hosts=2, prefix="r", subnet=SUBNET)
+        try:
+            site = SimpleNamespace(lab=lab, folder=folder, by=_enrol(lab))
+            cluster = planned(site, "shared", ["r1"], ["r2"])
+            operation = carry_out(deployment.deploy_cluster(cluster=cluster, by=site.by))
+            assert operation.state == State.SUCCEEDED, operation.failure
+            tenant = tenants.create_tenant(name="retail", title="Retail", by=site.by)
+            give_quota(tenant)
+            made = carry_out(newest(ask(tenant, cluster, by=site.by)))
+            assert made.state == State.SUCCEEDED, made.failure
+            site.tenant, site.app = tenant, App.objects.create(tenant=tenant, name="web")
+            yield site
+        finally:
+            lab_hosts.down(name=LAB)
+
+
+@pytest.fixture
+def client(site):
+    return access.kubernetes_for(Environment.objects.select_related("cluster", "tenant").get())
+
+
+def spec(image=IMAGE, port=8080, **changed):
+    """Our hello image; another `port` is one where nothing listens."""
+    container = {
+        "name": "web",
+        "image": image,
+        "ports": [{"name": "http", "port": 8080}],
+        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "32Mi"}},
+        "probes": {"readiness": {"type": "http", "port": port, "path": "/healthz", "period": 1}},
+        **changed,
+    }
+    return {
+        "containers": [container],
+        "service": {"ports": [{"name": "http", "port": 80}]},
+        "run_as": 65532,
+        "grace": 1,
+    }
+
+
+def release(site, version, **changed):
+    return make_release(site.app, version, spec(**changed))
+
+
+def ask_for(site, release, **values):
+    environment = Environment.objects.select_related("cluster", "tenant").get()
+    return deployments.deploy_release(
+        app=site.app, environment=environment, release=release, by=site.by, **values
+    )
+
+
+def done(made):
+    carry_out(Operation.objects.get(pk=made.operation_id))
+    made.refresh_from_db()
+    return made
+
+
+def workload():
+    rows = Workload.objects.select_related("app", "environment__cluster", "tenant", "release", "good_release")
+    return rows.get()
+
+
+def pods(client):
+    return client.list(PODS, labelSelector="kcloud.local/app=web")
+
+
+def test_a_release_runs_with_all_its_pods_behind_its_service(site, client):
+    made = done(ask_for(site, release(site, "1.0"), replicas=2))
+    assert made.state == "succeeded", made.reason
+    now = workload()
+    assert (now.state, now.observed["available"], len(pods(client))) == ("healthy", 2, 2)
+    slices = "/apis/discovery.k8s.io/v1/namespaces/retail-dev/endpointslices"
+    until(lambda: sum(len(each.get("endpoints") or []) for each in client.list(slices)) == 2, 30)
+
+
+def test_a_release_whose_probe_fails_goes_back_by_itself_and_is_kept_out(site, client):
+    bad = release(site, "1.1", port=9999)
+    made = done(ask_for(site, bad, strategy=Strategy(timeout=15)))
+    now = workload()
+    assert (made.state, now.release.version, now.state) == ("returned", "1.0", "healthy"), made.reason
+    assert "NotReady" in made.reason["why"]
+    assert Pin.objects.get().release == bad
+    assert {each["metadata"]["labels"]["kcloud.local/release"] for each in pods(client)} == {"1"}
+
+
+def test_an_image_that_does_not_exist_is_named_and_goes_back(site):
+    made = done(
+        ask_for(site, release(site, "1.2", image="kcloud.local/absent:1"), strategy=Strategy(timeout=15))
+    )
+    assert made.state == "returned", made.reason
+    assert "Image" in made.reason["why"] or "ErrImage" in made.reason["why"]
+
+
+def test_a_release_over_the_quota_is_named_and_goes_back(site):
+    too_much = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "7Gi"}}
+    made = done(ask_for(site, release(site, "1.3", resources=too_much)))
+    assert made.state == "returned", made.reason
+    assert "exceeded quota" in made.reason["why"]
+    assert workload().observed["available"] == 2
+
+
+def test_a_worker_killed_in_mid_rollout_leaves_nothing_undone(site):
+    made = ask_for(site, release(site, "2.0", environment={"GREETING": "two"}))
+    operation = Operation.objects.get(pk=made.operation_id)
+    with in_a_worker(operation):
+        until(lambda: operation.steps.filter(key="apply", state="succeeded").exists(), 60)
+    assert done(made).state == "succeeded", made.reason
+    assert workload().good_release.version == "2.0"
+
+
+def test_scaled_stopped_started_and_restarted(site, client):
+    assert done(deployments.scale_workload(workload=workload(), replicas=3, by=site.by)).state == "succeeded"
+    assert len(pods(client)) == 3
+    assert done(deployments.stop_workload(workload=workload(), by=site.by)).state == "succeeded"
+    until(lambda: not pods(client), 30)
+    assert workload().state == "stopped"
+    assert done(deployments.start_workload(workload=workload(), by=site.by)).state == "succeeded"
+    before = {each["metadata"]["uid"] for each in pods(client)}
+    assert done(deployments.restart_workload(workload=workload(), by=site.by)).state == "succeeded"
+    until(lambda: before.isdisjoint({each["metadata"]["uid"] for each in pods(client)}), 30)
+
+
+def test_blue_and_green_move_the_service_once_all_are_available(site, client):
+    third = release(site, "3.0", environment={"GREETING": "three"})
+    assert done(ask_for(site, third, strategy=Strategy(BLUE_GREEN))).state == "succeeded"
+    service = client.get("/api/v1/namespaces/retail-dev/services/web")
+    assert service["spec"]["selector"]["kcloud.local/slot"] == "green"
+    with pytest.raises(ResourceNotFound):
+        client.get(WEB)
+
+
+def test_one_step_back_and_replaced_all_at_once(site, client):
+    made = done(deployments.undo_deployment(workload=workload(), by=site.by))
+    assert (made.state, workload().release.version) == ("succeeded", "2.0")
+    fourth = release(site, "4.0", environment={"GREETING": "four"})
+    assert done(ask_for(site, fourth, strategy=Strategy(RECREATE))).state == "succeeded"
+
+
+def test_a_cancelled_deployment_is_taken_back(site):
+    fifth = release(site, "5.0", port=9999)
+    made = ask_for(site, fifth, strategy=Strategy(timeout=120))
+    operation = Operation.objects.get(pk=made.operation_id)
+    with in_a_worker(operation):
+        until(lambda: operation.steps.filter(key="apply", state="succeeded").exists(), 60)
+        operations.cancel_operation(operation=operation, by=site.by)
+        until(lambda: Operation.objects.get(pk=operation.pk).state == State.CANCELLED, 60)
+    back = Deployment.objects.order_by("-number").first()
+    assert done(back).state == "succeeded", back.reason
+    assert workload().release.version == "4.0"
+
+
+def test_removed_it_comes_back_from_the_bin_and_is_gone_when_that_is_emptied(site, client):
+    done(bins.remove_workload(workload=workload(), by=site.by, confirm_name="web"))
+    assert workload().state == "binned"
+    assert pods(client) == []
+    assert done(bins.restore_workload(workload=workload(), by=site.by)).state == "succeeded"
+    assert workload().observed["available"] == 3
+    done(bins.remove_workload(workload=workload(), by=site.by, confirm_name="web"))
+    emptied = bins.empty_bin(workload=workload(), by=site.by, confirm_name="web")
+    carry_out(Operation.objects.get(pk=emptied.operation_id))
+    assert not Workload.objects.exists()
