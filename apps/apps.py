@@ -7,5 +7,5 @@ class AppsConfig(AppConfig):
     verbose_name = _("Applications")
 
     def ready(self) -> None:
-        # Importing the jobs registers their operation kinds.
-        from apps import jobs  # noqa: F401
+        # Importing the jobs registers their operation kinds, importing the receivers connects them.
+        from apps import jobs, receivers  # noqa: F401

@@ -1,4 +1,5 @@
-"""The watch process: one thread per cluster follows its nodes and writes what changed.
+"""The watch process: per cluster one thread follows its nodes and writes what changed, and others follow what they do
+(clusters.pod_watching: the pods of applications).
 
 Contract: clusters that are READY are shared out among any number of watchers by a lease each
 (`watch:<pk>`); a new one is noticed within seconds, a dead watcher's clusters are taken over when its
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -41,6 +42,16 @@ NODES = "/api/v1/nodes"
 logger = logging.getLogger(__name__)
 
 
+class Following(Protocol):
+    """Something that follows one cluster in threads of its own."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def join(self, timeout: float) -> None: ...
+    @property
+    def alive(self) -> bool: ...
+
+
 class Client(Protocol):
     """What following needs of the adapter."""
 
@@ -51,6 +62,7 @@ class Client(Protocol):
 
 
 Connect = Callable[[Cluster], Client]
+Beside = Callable[[int], Following]
 
 
 class Follower:
@@ -165,11 +177,19 @@ class Follower:
 class Watcher:
     """Shares the READY clusters with other watchers and follows its own."""
 
-    def __init__(self, *, connect: Connect = access.open_kubernetes, lease: timedelta = LEASE) -> None:
+    def __init__(
+        self,
+        *,
+        connect: Connect = access.open_kubernetes,
+        lease: timedelta = LEASE,
+        beside: Sequence[Beside] = (),
+    ) -> None:
+        """`beside`: what else follows each cluster, while the lease is ours."""
         self._connect = connect
+        self._beside = beside
         self._lease = lease
         self._owner = processes.identity()
-        self._held: dict[int, tuple[leases.Held, Follower]] = {}
+        self._held: dict[int, tuple[leases.Held, list[Following]]] = {}
 
     @property
     def watched(self) -> list[int]:
@@ -198,10 +218,10 @@ class Watcher:
 
     def end(self) -> None:
         """Stop everything and give the leases back."""
-        for _held, follower in self._held.values():
-            follower.stop()
-        for held, follower in self._held.values():
-            follower.join(5.0)
+        for _held, followers in self._held.values():
+            _stop(followers)
+        for held, followers in self._held.values():
+            _join(followers)
             try:
                 leases.release(held)
             except DatabaseError:
@@ -220,18 +240,30 @@ class Watcher:
         held = leases.acquire(name=f"watch:{pk}", owner=self._owner, length=self._lease)
         if held is None:
             return False
-        follower = Follower(pk, self._connect)
-        self._held[pk] = (held, follower)
-        follower.start()
+        followers: list[Following] = [Follower(pk, self._connect), *(make(pk) for make in self._beside)]
+        self._held[pk] = (held, followers)
+        for follower in followers:
+            follower.start()
         logger.info("watching cluster %s", pk)
         return True
 
     def _keep_or_drop(self, pk: int, wanted: set[int]) -> None:
-        held, follower = self._held[pk]
-        if pk in wanted and follower.alive and leases.renew(held, length=self._lease):
+        held, followers = self._held[pk]
+        alive = all(follower.alive for follower in followers)
+        if pk in wanted and alive and leases.renew(held, length=self._lease):
             return
         logger.info("no longer watching cluster %s", pk)
-        follower.stop()
-        follower.join(5.0)
+        _stop(followers)
+        _join(followers)
         del self._held[pk]
         leases.release(held)
+
+
+def _stop(followers: Sequence[Following]) -> None:
+    for follower in followers:
+        follower.stop()
+
+
+def _join(followers: Sequence[Following]) -> None:
+    for follower in followers:
+        follower.join(5.0)

@@ -177,6 +177,30 @@ class KubernetesClient:
             self._forget(response)
             response.close()
 
+    def watch_lines(
+        self, path: str, resource_version: str, timeout: float = 300.0, **selectors: Any
+    ) -> Iterator[bytes]:
+        """As `watch`, each event as the JSON line it came as: for readers that take few of its fields."""
+        params = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": max(1, int(timeout)),
+            "resourceVersion": resource_version,
+            **selectors,
+        }
+        response = self._open("GET", path, params, read_seconds=min(timeout + 5, 90.0))
+        self._remember(response)
+        try:
+            if response.status >= 300:
+                raise answers.refused(response.status, self._read(response), path)
+            for line in answers.lines(response, MAX_EVENT, self._endpoints[self._preferred]):
+                if line.startswith(b'{"type":"ERROR"'):
+                    answers.event(line, path)
+                yield line
+        finally:
+            self._forget(response)
+            response.close()
+
     def close(self) -> None:
         """End every watch and every kept connection. The client is of no use afterwards."""
         with self._guard:

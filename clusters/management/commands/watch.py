@@ -1,4 +1,4 @@
-"""`manage.py watch`: follow the nodes of every running cluster until told to stop (SIGTERM, Ctrl-C)."""
+"""`manage.py watch`: follow the nodes and pods of every running cluster until told to stop (SIGTERM, Ctrl-C)."""
 
 import signal
 import threading
@@ -7,12 +7,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from clusters import access
+from clusters.pod_watching import PodFollower
 from clusters.watching import Watcher
 
 
 class Command(BaseCommand):
     help = (
-        "Watch the nodes of every running cluster and keep the portal's picture of them. Any number may run."
+        "Watch the nodes and pods of every running cluster and keep the portal's picture of them. "
+        "Any number may run."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -24,4 +27,4 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
         self.stdout.write("watching clusters")
-        Watcher().run(stop)
+        Watcher(beside=[lambda pk: PodFollower(pk, access.open_kubernetes)]).run(stop)
