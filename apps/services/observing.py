@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from apps.models import SeenPods, Workload
+from apps.rollouts.health import state_of
 from clusters.observing.pods import SeenPod
 
 Pods = Mapping[tuple[str, str], Sequence[SeenPod]]
@@ -81,7 +82,8 @@ def _record(workload: Workload, pods: Sequence[SeenPod]) -> bool:
     values: dict[str, Any] = {}
     if seen != workload.observed:
         values["observed"] = seen
-    state = state_of(seen)
+    # One that was stopped is so although its last pods are still on their way out.
+    state = state_of(seen, seen["desired"]) if seen["desired"] else Workload.State.STOPPED
     if state != workload.state:
         values |= {"state": state, "state_reason": _reason(state, seen, pods)}
     if values:
@@ -89,15 +91,6 @@ def _record(workload: Workload, pods: Sequence[SeenPod]) -> bool:
         rows = Workload.objects.filter(pk=workload.pk, state=workload.state, generation=workload.generation)
         return bool(rows.update(seen_at=Now(), **values)) or kept
     return kept
-
-
-def state_of(seen: Mapping[str, int]) -> str:
-    """The state of one that nothing is being done to: all serve, some do, none does, or none should."""
-    if not seen["desired"]:
-        return Workload.State.STOPPED
-    if seen["available"] >= seen["desired"]:
-        return Workload.State.HEALTHY
-    return Workload.State.DEGRADED if seen["available"] else Workload.State.DOWN
 
 
 def _keep_pods(workload: Workload, pods: Sequence[SeenPod]) -> bool:

@@ -42,6 +42,8 @@ _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 CONNECT_SECONDS = 3.0
 BUSY_TRIES = 3
+# How the API server begins the event that ends a watch.
+_ERROR_LINE = b'{"type":"ERROR"'
 
 
 @dataclass(frozen=True, repr=False)
@@ -158,6 +160,13 @@ class KubernetesClient:
         Types are ADDED, MODIFIED, DELETED and BOOKMARK. WatchExpired: list again. A silent connection
         (bookmarks come every minute) ends in ClusterUnreachable.
         """
+        for line in self.watch_lines(path, resource_version, timeout, **selectors):
+            yield answers.event(line, path)
+
+    def watch_lines(
+        self, path: str, resource_version: str = "", timeout: float = 300.0, **selectors: Any
+    ) -> Iterator[bytes]:
+        """As `watch`, each event as the line it came as: for readers that take few of its fields."""
         params: dict[str, Any] = {
             "watch": "1",
             "allowWatchBookmarks": "true",
@@ -172,29 +181,7 @@ class KubernetesClient:
             if response.status >= 300:
                 raise answers.refused(response.status, self._read(response), path)
             for line in answers.lines(response, MAX_EVENT, self._endpoints[self._preferred]):
-                yield answers.event(line, path)
-        finally:
-            self._forget(response)
-            response.close()
-
-    def watch_lines(
-        self, path: str, resource_version: str, timeout: float = 300.0, **selectors: Any
-    ) -> Iterator[bytes]:
-        """As `watch`, each event as the JSON line it came as: for readers that take few of its fields."""
-        params = {
-            "watch": "1",
-            "allowWatchBookmarks": "true",
-            "timeoutSeconds": max(1, int(timeout)),
-            "resourceVersion": resource_version,
-            **selectors,
-        }
-        response = self._open("GET", path, params, read_seconds=min(timeout + 5, 90.0))
-        self._remember(response)
-        try:
-            if response.status >= 300:
-                raise answers.refused(response.status, self._read(response), path)
-            for line in answers.lines(response, MAX_EVENT, self._endpoints[self._preferred]):
-                if line.startswith(b'{"type":"ERROR"'):
+                if line.startswith(_ERROR_LINE):
                     answers.event(line, path)
                 yield line
         finally:
