@@ -8,4 +8,6 @@ class AppsConfig(AppConfig):
 
     def ready(self) -> None:
         # Importing the jobs registers their operation kinds, importing the receivers connects them.
-        from apps import jobs, receivers  # noqa: F401
+        from apps import jobs, receivers, sealed_columns  # noqa: F401
+
+        sealed_columns.tell()

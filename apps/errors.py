@@ -14,6 +14,12 @@ __all__ = [
     "AppError",
     "AppRefused",
     "AppStillUsed",
+    "ImageError",
+    "ImageForbidden",
+    "ImageNameRefused",
+    "ImageNotFound",
+    "RegistryRefused",
+    "RegistryUnreachable",
     "ReleasePinned",
     "ReleaseRefused",
     "SpecInvalid",
@@ -53,3 +59,30 @@ class SpecInvalid(Exception):
         self.problems = list(problems)
         texts = (f"{each.path or 'spec'}: {each.message} {each.remedy}".strip() for each in self.problems)
         super().__init__("; ".join(texts))
+
+
+# --- images and registries ------------------------------------------------------------------------
+
+
+class ImageError(AppError):
+    """The base of what goes wrong with images."""
+
+
+class ImageNameRefused(ImageError):
+    """The text names no image."""
+
+
+class ImageNotFound(ImageError):
+    """The registry has no such repository, tag or digest."""
+
+
+class ImageForbidden(ImageError):
+    """The registry, or the tenant's rights, refuse this image to whoever asks."""
+
+
+class RegistryUnreachable(ImageError):
+    """The registry does not answer as one: refused, timed out, wrong certificate, too busy, garbage."""
+
+
+class RegistryRefused(ImageError):
+    """The registry answered, and said no to a change."""

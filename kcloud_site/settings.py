@@ -14,6 +14,13 @@ KCLOUD_PROXIES        how many proxies of ours stand before the portal: whose X-
 KCLOUD_WEBHOOKS_INTERNAL   true: webhooks may go to internal addresses, and by plain HTTP (default: false)
 KCLOUD_API_RATE       requests a token may send ("600/min"); KCLOUD_API_RATE_ADDRESS: a network address ("1200/min")
 
+The platform's own image registry (docs/registry.md):
+KCLOUD_REGISTRY_HOST  what images in it are called by (default: registry.kcloud.local:5000)
+KCLOUD_REGISTRY_ADDRESS   where it listens, comma separated; the portal uses the first (default: 127.0.0.1:5000);
+                      "off": no registry
+KCLOUD_REGISTRY_NODE_ADDRESS   where nodes of clusters reach it (default: the first that is not loopback)
+KCLOUD_REGISTRIES_INTERNAL   true: images may come from registries at internal addresses (default: false)
+
 Mail (invitations, new passwords; without a server mails are kept as files in KCLOUD_HOME/mail, the inviter is shown
 the link, and nobody can ask for a new password by mail):
 KCLOUD_MAIL_URL       smtp://name:password@host:25, smtp+tls://… or smtp+ssl://…
@@ -281,6 +288,19 @@ API_RATES = {
     "token": env.str("KCLOUD_API_RATE", default="600/min"),
     "address": env.str("KCLOUD_API_RATE_ADDRESS", default="1200/min"),
 }
+REGISTRY_HOST = env.str("KCLOUD_REGISTRY_HOST", default="registry.kcloud.local:5000")
+REGISTRY_ADDRESSES = [
+    address
+    for address in env.list("KCLOUD_REGISTRY_ADDRESS", default=["127.0.0.1:5000"])
+    if address not in ("", "off")
+]
+REGISTRY_NODE_ADDRESS = env.str("KCLOUD_REGISTRY_NODE_ADDRESS", default="") or next(
+    (each for each in REGISTRY_ADDRESSES if not each.startswith(("127.", "localhost", "[::1]"))), ""
+)
+REGISTRY_HOME = HOME / "registry"
+# Where the registry finds the portal, to pass requests for tokens on.
+REGISTRY_PORTAL = f"http://{env.str('KCLOUD_BIND', default='127.0.0.1:8000')}"
+REGISTRIES_INTERNAL = env.bool("KCLOUD_REGISTRIES_INTERNAL", default=False)
 WEBHOOKS_INTERNAL = env.bool("KCLOUD_WEBHOOKS_INTERNAL", default=False)
 # Our own model stands in for knox's table, which its migrations would make all the same.
 MIGRATION_MODULES = {"knox": None}

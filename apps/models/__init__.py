@@ -3,7 +3,8 @@
 from apps.models.applications import App
 from apps.models.deployments import Deployment, Pin
 from apps.models.pods import SeenPods
+from apps.models.registry import RegistrySecret
 from apps.models.releases import Release
 from apps.models.workloads import Workload
 
-__all__ = ["App", "Deployment", "Pin", "Release", "SeenPods", "Workload"]
+__all__ = ["App", "Deployment", "Pin", "RegistrySecret", "Release", "SeenPods", "Workload"]

@@ -15,6 +15,7 @@ GO_WANTED = (1, 26)
 ETCD = "3.6.16"
 COREDNS = "1.14.7"
 NETWORK_POLICY = "1.1.0"
+REGISTRY = "3.1.2"
 PAUSE = "1"
 HELLO = "1"
 SHOP = "1.0"
@@ -69,6 +70,7 @@ SOURCE_COSTS = {
     "etcd": Cost(seconds=40, scratch=500 * MB, stays=64 * MB),
     "coredns": Cost(seconds=100, scratch=1300 * MB, stays=80 * MB),
     "network-policy": Cost(seconds=90, scratch=900 * MB, stays=64 * MB),
+    "registry": Cost(seconds=70, scratch=800 * MB, stays=32 * MB),
     "pause": Cost(seconds=5, scratch=60 * MB, stays=2 * MB),
     "hello": Cost(seconds=10, scratch=100 * MB, stays=9 * MB),
     "shop": Cost(seconds=25, scratch=60 * MB, stays=150 * MB),
@@ -143,6 +145,17 @@ def network_policy_build() -> GoBuild:
         module=_POLICY,
         version=NETWORK_POLICY,
         linker_flags="-s -w",
+    )
+
+
+def registry_build() -> GoBuild:
+    """How the image registry of the portal's own machine is built: the project's library, and our program around it."""
+    return GoBuild(
+        folder="modules/registry",
+        packages={"kcloud-registry": "kcloud.local/registry"},
+        module="github.com/distribution/distribution/v3",
+        version=REGISTRY,
+        linker_flags=f"-s -w -X github.com/distribution/distribution/v3/version.version=v{REGISTRY}",
     )
 
 

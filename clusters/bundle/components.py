@@ -52,7 +52,13 @@ class Workshop:
     def components(self, version: str) -> list[Component]:
         """All components of a bundle for that Kubernetes version, quick ones first."""
         kubernetes = catalogue.kubernetes_build(version)
-        programs = [self._etcd(), self._policies(), self._coredns(), self._kubernetes(kubernetes, version)]
+        programs = [
+            self._etcd(),
+            self._registry(),
+            self._policies(),
+            self._coredns(),
+            self._kubernetes(kubernetes, version),
+        ]
         own = [self._own_image(images.PAUSE), self._own_image(images.HELLO)]
         return [self._packages(), self._shop(), *own, *programs]
 
@@ -82,6 +88,11 @@ class Workshop:
         # Compiled in both cases: the project publishes images, no archive, and one of the two programs is ours.
         name = f"network policies {catalogue.NETWORK_POLICY}"
         return self._from_source("network-policy", name, catalogue.network_policy_build())
+
+    def _registry(self) -> Component:
+        # Compiled in both cases: the program around the project's library is ours.
+        name = f"registry {catalogue.REGISTRY}"
+        return self._from_source("registry", name, catalogue.registry_build())
 
     def _own_image(self, plan: ImagePlan) -> Component:
         return self._image_from_source(plan, catalogue.own_build(plan.name, plan.version))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """`kind`: anybody, signed_in, anywhere (the right in some tenant), tenant, platform. `thing`: whose it is.
+    """`kind`: anybody, basic, signed_in, anywhere (the right in some tenant), tenant, platform. `thing`: whose it is.
     `delete`: the right to delete, where it is not the one to change."""
 
     kind: str
@@ -25,6 +25,11 @@ class Row:
 
 def anybody() -> Row:
     return Row("anybody")
+
+
+def basic() -> Row:
+    """Knows no session: asks everybody for a name and a secret."""
+    return Row("basic")
 
 
 def signed_in() -> Row:
@@ -64,6 +69,7 @@ CONSOLE: dict[str, Row] = {
     "overview": signed_in(),
     "search": platform(),
     "language": anybody(),
+    "registry:token": basic(),
     "preferences": signed_in(),
     "tokens": anywhere("token.create"),
     "token_revoke": anywhere("token.create"),

@@ -72,6 +72,8 @@ def expected(row: Row, actor: str, method: str, area: str) -> Expected:
         right = row.delete
     if row.kind == "anybody":
         return Expected()
+    if row.kind == "basic":
+        return Expected(401)
     if actor == "anonymous":
         return Expected(401 if area == "api" else 302)
     if row.kind == "signed_in":

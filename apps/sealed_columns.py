@@ -1,0 +1,15 @@
+"""The sealed columns of this app, for the exchange of the master key (kcloud_site.tenants.sealed_columns)."""
+
+from __future__ import annotations
+
+from apps.models import RegistrySecret
+from kcloud_site.tenants.sealed_columns import SealedColumn, know
+
+
+def _of_registry_secret(row: RegistrySecret) -> str:
+    return row.identity
+
+
+def tell() -> None:
+    """Called once, when the app is ready."""
+    know(SealedColumn("apps.RegistrySecret", "sealed", _of_registry_secret))
