@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('apps', '0001_applications'),
+        ('apps', '0002_environment_takes_workloads'),
     ]
 
     operations = [
