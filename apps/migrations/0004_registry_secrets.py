@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('apps', '0002_environment_takes_workloads'),
+        ('apps', '0003_seen_pods'),
     ]
 
     operations = [
