@@ -4,13 +4,18 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.services import bin as bins
-from apps.services import deployments, rollout_ends, rollout_steps
+from apps.services import deployments, pull_secrets, rollout_ends, rollout_steps
 from kcloud_site.operations.kinds import Kind, register
 
 
 def empty_bin() -> None:
     """By the clock: removed applications whose time in the bin is up."""
     bins.empty_due(timezone.now())
+
+
+def renew_pull_secrets() -> None:
+    """By the clock: what environments pull images with, long before it ends."""
+    pull_secrets.renew_pull_secrets(timezone.now())
 
 
 register(

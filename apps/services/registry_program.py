@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
-from apps.services import registry_keys, registry_tokens
+from apps.services import registry_keys, registry_places, registry_tokens
 
 PROGRAM = "kcloud-registry"
 TOKEN_PATH = "/registry/token"  # noqa: S105 # an address
@@ -82,16 +82,15 @@ def write_files(now: datetime) -> dict[str, Path]:
     home = Path(settings.REGISTRY_HOME)
     (home / "storage").mkdir(parents=True, exist_ok=True, mode=0o700)
     identity = registry_keys.identity(now)
-    names = certificate_names(
-        settings.REGISTRY_HOST, settings.REGISTRY_ADDRESSES, settings.REGISTRY_NODE_ADDRESS
-    )
+    addresses = registry_places.addresses()
+    names = certificate_names(settings.REGISTRY_HOST, addresses, registry_places.node_address())
     pair = registry_keys.server_pair(names, now)
     _write(home / "ca.crt", identity.authority.certificate, 0o644)
     _write(home / "server.crt", pair.certificate, 0o644)
     _write(home / "server.key", pair.key, 0o600)
     _write(home / "tokens.json", json.dumps(registry_keys.public_keys(now)).encode(), 0o644)
     found = {}
-    for number, address in enumerate(settings.REGISTRY_ADDRESSES):
+    for number, address in enumerate(addresses):
         path = home / f"registry-{number}.json"
         _write(path, json.dumps(configuration(address, home, identity.proof), indent=1).encode(), 0o600)
         found[address] = path
@@ -138,7 +137,7 @@ class Supervisor:
             self._end()
 
     def _why_not(self) -> str:
-        if not settings.REGISTRY_ADDRESSES:
+        if not registry_places.addresses():
             return "The registry is off (KCLOUD_REGISTRY_ADDRESS)."
         if find_program() is None:
             return f"No bundle has the program {PROGRAM}. Build one: manage.py bundle build"
@@ -147,7 +146,7 @@ class Supervisor:
     def _start_missing(self) -> bool:
         ended = [
             address
-            for address in settings.REGISTRY_ADDRESSES
+            for address in registry_places.addresses()
             if address not in self._running or self._running[address].poll() is not None
         ]
         if not ended:

@@ -16,7 +16,8 @@ from apps.manifests.workload import FIRST_SLOT, Settings
 from apps.models import Deployment, Workload
 from apps.rollouts.progress import Progress, judge
 from apps.rollouts.strategy import Strategy
-from apps.selectors.workloads import wanted_objects
+from apps.selectors.workloads import pulls_from_own_registry, wanted_objects
+from apps.services.pull_secrets import ensure_pull_secret
 from clusters import access
 from clusters.errors import ClusterRefused, ResourceNotFound, WatchExpired
 from clusters.manifests.workload_labels import APP_LABEL, CONFIG_ANNOTATION, SLOT_LABEL
@@ -43,6 +44,8 @@ def apply_all(
 ) -> None:
     """Server-side apply of everything. `switch` False and another slot: the Service stays where it is."""
     client = access.kubernetes_for(workload.environment)
+    if workload.release is not None and pulls_from_own_registry(workload.release):
+        ensure_pull_secret(environment=workload.environment)
     wanted = wanted_objects(workload, settings, strategy, slot)
     if slot != workload.slot and not switch:
         wanted = [each for each in wanted if each["kind"] != "Service"]

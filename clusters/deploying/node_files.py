@@ -7,10 +7,12 @@ certificates. Paths are the same on every host, so unit files differ only in add
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from clusters.deploying import node_registries
 from clusters.deploying.inventory import API_PORT, Deployment, Member, service_address, workers_api
+from clusters.deploying.node_registries import NodeRegistry
 from clusters.deploying.pki import ENCRYPTION_KEY, KeyPair, Layout, kubeconfig
 from clusters.deploying.pki import Member as PkiMember
 from clusters.manifests import network_policy
@@ -31,8 +33,16 @@ def layout(deployment: Deployment) -> Layout:
     )
 
 
-def files(step: str, deployment: Deployment, member: Member, secrets: Secrets) -> list[File]:
-    """Files with secrets for one host in one step; empty when the step needs none there."""
+def files(
+    step: str,
+    deployment: Deployment,
+    member: Member,
+    secrets: Secrets,
+    registries: Sequence[NodeRegistry] = (),
+) -> list[File]:
+    """Files of this cluster alone for one host in one step; empty when the step needs none there."""
+    if step == "runtime":
+        return [file for registry in registries for file in node_registries.files(registry)]
     makers = {
         "store": _store,
         "control": _control,

@@ -24,7 +24,7 @@ from clusters.deploying import inventory, node_files, pki
 from clusters.deploying.inventory import Deployment
 from clusters.models import Bundle, Cluster, Host
 from clusters.selectors import plans
-from clusters.services import bundles, cluster_secrets, deployment, deployment_addons
+from clusters.services import bundles, cluster_secrets, deployment, deployment_addons, node_registries
 from clusters.services.deployment_hosts import play
 from kcloud_site.operations.errors import StepFailed
 from kcloud_site.operations.kinds import StepContext, StepDefinition
@@ -133,7 +133,12 @@ def _on_hosts(key: str) -> Callable[[StepContext], None]:
         cluster, plan = _subject(context), deployment.frozen_deployment(context.operation)
         secrets = cluster_secrets.everything(cluster)
         wanted = set(context.pending_targets)
-        files = {m.name: node_files.files(key, plan, m, secrets) for m in plan.members if m.name in wanted}
+        registries = node_registries.all_registries()
+        files = {
+            m.name: node_files.files(key, plan, m, secrets, registries)
+            for m in plan.members
+            if m.name in wanted
+        }
         bundle = _bundle(plan.spec.version)
         variables = {"kcloud_files": files, **_release(key, plan, bundle)}
         hidden = [data.decode() for name, data in secrets.items() if not name.endswith((".crt", ".pub"))]

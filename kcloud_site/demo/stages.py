@@ -9,11 +9,14 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 
+from apps.services import registry_places
 from clusters import access
 from clusters.lab import hosts as lab
 from clusters.models import Cluster, Credential, Host, Region
@@ -117,6 +120,9 @@ def build_bundle(demo: Demo, say: Say) -> None:
 
 def start_lab(demo: Demo, say: Say) -> None:
     demo.machines = lab.up(name=LAB, hosts=HOSTS, progress=lambda text: say(text, None))
+    # The registry of images listens on the lab's network, too: on this machine's address in it, nowhere else.
+    port = settings.REGISTRY_HOST.rpartition(":")[2]
+    registry_places.add_address(f"{ip_network(demo.machines.subnet)[1]}:{port}")
 
 
 def enrol_hosts(demo: Demo, say: Say) -> None:

@@ -3,10 +3,12 @@
 import base64
 import datetime
 import json
+import tomllib
 
 import pytest
 
 from clusters.deploying import node_files, pki
+from clusters.deploying.node_registries import NodeRegistry
 from clusters.kubeconfigs import kubeconfig
 from tests.clusters import deployments
 
@@ -118,3 +120,26 @@ def test_the_layout_takes_the_first_service_address():
     layout = node_files.layout(THREE)
     assert layout.service_address == "10.96.0.1"
     assert [member.name for member in layout.masters] == ["m1", "m2", "m3"]
+
+
+def test_workers_are_told_of_registries_by_address_and_authority():
+    registry = NodeRegistry("registry.example.com:5000", "10.0.0.9:5000", b"CERTIFICATE")
+    found = node_files.files("runtime", THREE, THREE.workers[0], SECRETS, [registry])
+    authority, hosts = found
+    assert authority["content"] == "CERTIFICATE"
+    assert hosts["path"] == "/etc/containerd/certs.d/registry.example.com:5000/hosts.toml"
+    told = tomllib.loads(hosts["content"])
+    assert told == {
+        "server": "https://10.0.0.9:5000",
+        "capabilities": ["pull", "resolve"],
+        "ca": authority["path"],
+    }
+    assert node_files.files("agent", THREE, THREE.workers[0], SECRETS, [registry]) == node_files.files(
+        "agent", THREE, THREE.workers[0], SECRETS
+    )
+
+
+@pytest.mark.parametrize("text", ["", "a/../b:5000", 'x"\n', "Registry", "10.0.0.9:5000/x"])
+def test_what_is_no_host_gets_into_no_file(text):
+    with pytest.raises(ValueError, match="not a host"):
+        NodeRegistry(text, "10.0.0.9:5000", b"")

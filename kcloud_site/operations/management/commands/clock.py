@@ -31,6 +31,7 @@ class Command(BaseCommand):
         due.ensure_due(name="api.prune", job="kcloud_site.tenants.jobs.prune_api", every=3600)
         due.ensure_due(name="webhooks.run", job="kcloud_site.webhooks.jobs.run", every=2)
         due.ensure_due(name="webhooks.prune", job="kcloud_site.webhooks.jobs.prune", every=86_400)
+        due.ensure_due(name="images.pull_secrets", job="apps.jobs.renew_pull_secrets", every=3600)
         clock = Clock()
 
         def stop(_number: int, _frame: object) -> None:
