@@ -14,11 +14,12 @@ causes.
 
 from __future__ import annotations
 
+import builtins
 import copy
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -28,7 +29,7 @@ import urllib3
 from django.utils.translation import gettext as _
 from kubernetes.client import ApiClient, Configuration
 
-from clusters.adapters import answers
+from clusters.adapters import answers, applying
 from clusters.adapters.connections import checked_pool, tls_context
 from clusters.errors import AddressRefused, ClusterRefused, ClusterUnreachable, ResourceNotFound
 from kcloud_site.outbound.addresses import AddressRule
@@ -126,6 +127,13 @@ class KubernetesClient:
         body = msgspec.json.encode(wanted)
         params = {"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"}
         return answers.as_object(self._call("PATCH", path, params, body), path)
+
+    def apply_all(
+        self, objects: Iterable[dict[str, Any]], width: int = applying.WIDTH
+    ) -> builtins.list[dict[str, Any]]:
+        """Server-side apply of many, `width` at a time, what others stand on first; answers what the server keeps, in
+        the order given. Raises the first error when all on their way have come back."""
+        return applying.apply_all(self.apply, objects, width)
 
     def patch(self, path: str, changes: dict[str, Any]) -> dict[str, Any]:
         """JSON merge patch of one object that is there; answers what the server keeps. With the

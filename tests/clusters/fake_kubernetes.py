@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import builtins
 import copy
+import json
 import queue
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from clusters.adapters import applying
 from clusters.adapters.answers import as_object, path_of
 from clusters.errors import ClusterUnreachable, ResourceConflict, ResourceNotFound
 from clusters.manifests.network_policy import LEASES_PATH, WAY_LABEL
@@ -75,6 +77,11 @@ class FakeKubernetes:
         self._ask("/readyz")
         return self.raw["/readyz"] == b"ok"
 
+    def apply_all(
+        self, objects: Iterable[dict[str, Any]], width: int = applying.WIDTH
+    ) -> builtins.list[dict[str, Any]]:
+        return applying.apply_all(self.apply, objects, 1)
+
     def apply(self, obj: dict[str, Any], force: bool = True) -> dict[str, Any]:
         """As the server does: what we applied before and do not apply now goes, what others wrote stays."""
         path = path_of(obj)
@@ -136,6 +143,12 @@ class FakeKubernetes:
             if isinstance(event, Exception):
                 raise event
             yield event
+
+    def watch_lines(
+        self, path: str, resource_version: str = "", timeout: float = 300.0, **selectors: Any
+    ) -> Iterator[bytes]:
+        for kind, item in self.watch(path, resource_version, timeout, **selectors):
+            yield json.dumps({"type": kind, "object": item}).encode()
 
     def close(self) -> None:
         self.closed = True
