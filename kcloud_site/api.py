@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 from rest_framework.permissions import AllowAny
 from rest_framework.routers import SimpleRouter
 
+from apps.api.diagnosis import DiagnosisViewSet
 from clusters.api.clusters import ClusterViewSet
 from clusters.api.environments import EnvironmentViewSet
 from clusters.api.hosts import HostViewSet
@@ -19,6 +20,8 @@ from kcloud_site.tenants.api.tokens import MeViewSet, RoleViewSet, TokenViewSet
 from kcloud_site.webhooks.api import WebhookViewSet
 
 OF_TENANT = r"tenants/(?P<tenant>[a-z][-a-z0-9]{0,29})"
+
+OF_WORKLOAD = rf"{OF_TENANT}/apps/(?P<app>[a-z][-a-z0-9]{{0,39}})/in/(?P<environment>[a-z][-a-z0-9]{{0,29}})"
 
 router = SimpleRouter(trailing_slash=False)
 router.register("me", MeViewSet, basename="api-me")
@@ -46,6 +49,9 @@ urlpatterns = [
     # One of it for each tenant: no list, and no name of its own.
     re_path(
         rf"^{OF_TENANT}/quota\Z", QuotaViewSet.as_view({"get": "retrieve", "put": "update"}), name="api-quota"
+    ),
+    re_path(
+        rf"^{OF_WORKLOAD}/diagnosis\Z", DiagnosisViewSet.as_view({"get": "retrieve"}), name="api-diagnosis"
     ),
     path(
         "schema",

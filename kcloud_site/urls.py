@@ -14,6 +14,7 @@ urlpatterns = [
     path("api/v1/", include("kcloud_site.api")),
     path("", include("clusters.urls")),
     path("registry/", include("apps.registry_urls")),
+    path("", include("apps.urls")),
     path("", include("kcloud_site.operations.urls")),
 ]
 

@@ -2,7 +2,7 @@
 
 `Facts` holds raw JSON objects as the API server gives them: the workload's own object, its pods and ReplicaSets, the
 events of the namespace, Services with their EndpointSlices, claims, quotas. `nodes` are {"name", "ready", "reason",
-"taints", "schedulable"}; `logs` are the last lines by "pod/container"; `keys` the configuration keys known; `now` is
+"taints", "labels"}; `logs` are the last lines by "pod/container"; `keys` the configuration keys known; `now` is
 when it was gathered (ISO).
 """
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from apps.diagnosing.diagnosis import DOWN, Diagnosis, Evidence, Wording
 from apps.diagnosing.facts import Facts, Object, name_of, part, parts, text
+from apps.diagnosing.taints import GONE, in_the_way, wanted_nodes
 from clusters.problems import gettext_noop as _
 
 RESOURCE = Wording(
@@ -88,7 +89,6 @@ NODES_GONE = Wording(
 
 # Nodes of the control plane never take applications: said each time, the cause only when nothing else is.
 _CONTROL_PLANE = "node-role.kubernetes.io/"
-_GONE = ("node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready")
 _PART = re.compile(r"(?P<count>\d+) (?P<why>.+)", re.S)
 _INSUFFICIENT = re.compile(r"Insufficient (?P<resource>\S+)")
 _TAINT = re.compile(r"untolerated taints? ?(?:\{(?P<taint>[^}]*)\}|\(s\))?")
@@ -116,11 +116,25 @@ def problems(facts: Facts, pod: Object) -> Iterator[Diagnosis]:
     if _VOLUME.search(plain):
         yield _volume(facts, pod, plain, evidence)
         return
-    found = [each for each in (_one(pod, reason, evidence) for reason in _reasons(plain)) if each is not None]
-    # Nodes that are not of the wanted kind, or run the control plane, were never candidates.
-    wanted = [each for each in found if not _is_control_plane(each)]
-    chosen = [each for each in wanted if each.wording is not SELECTOR] or wanted or found
-    yield from chosen or [Diagnosis(OTHER, "", {}, evidence, (name_of(pod),))]
+    each_reason = (_one(facts, pod, reason, evidence) for reason in _reasons(plain))
+    found = [each for each in each_reason if each is not None]
+    yield from _chosen(facts, pod, found) or [Diagnosis(OTHER, "", {}, evidence, (name_of(pod),))]
+
+
+def _chosen(facts: Facts, pod: Object, found: list[Diagnosis]) -> list[Diagnosis]:
+    """Nodes that are kept for others or are not of the wanted kind never were candidates: that is the cause only when
+    nothing else is."""
+    strong = [each for each in found if each.wording not in (TAINT, SELECTOR)]
+    if strong:
+        return strong
+    taints = [each for each in found if each.wording is TAINT]
+    selectors = [each for each in found if each.wording is SELECTOR]
+    if not taints or not selectors:
+        return taints or selectors
+    is_known = bool(parts(facts.nodes)) and bool(part(pod, "spec", "nodeSelector"))
+    if is_known:
+        return taints if wanted_nodes(facts, pod) else selectors
+    return selectors if all(_is_control_plane(each) for each in taints) else [*taints, *selectors]
 
 
 def _reasons(message: str) -> list[tuple[int, str]]:
@@ -130,23 +144,24 @@ def _reasons(message: str) -> list[tuple[int, str]]:
     return [(int(match["count"][:9]), match["why"]) for match in matches if match]
 
 
-def _one(pod: Object, reason: tuple[int, str], evidence: tuple[Evidence, ...]) -> Diagnosis | None:
+def _one(
+    facts: Facts, pod: Object, reason: tuple[int, str], evidence: tuple[Evidence, ...]
+) -> Diagnosis | None:
     count, why = reason
-    wording, about, given = _meaning(pod, why)
+    wording, about, given = _meaning(facts, pod, why)
     if wording is None:
         return None
     return Diagnosis(wording, about, {"count": count, **given}, evidence, (name_of(pod),))
 
 
-def _meaning(pod: Object, why: str) -> tuple[Wording | None, str, dict[str, str | int]]:
+def _meaning(facts: Facts, pod: Object, why: str) -> tuple[Wording | None, str, dict[str, str | int]]:
     if match := _INSUFFICIENT.match(why):
         resource = match["resource"]
         return RESOURCE, resource, {"resource": resource, "asked": asked_of(pod, resource)}
     if "Too many pods" in why:
         return PODS, "", {}
     if match := _TAINT.search(why):
-        taint = (match["taint"] or "").strip(": ") or "–"
-        return (NODES_GONE, "", {}) if taint.startswith(_GONE) else (TAINT, taint, {"taint": taint})
+        return _tainted(facts, pod, (match["taint"] or "").replace(": ", "=").strip(":= "))
     if "affinity/selector" in why or "node selector" in why:
         return SELECTOR, "", {"wanted": _wanted(pod)}
     if "topology spread" in why or "anti-affinity" in why or "pod affinity" in why or "free ports" in why:
@@ -154,6 +169,16 @@ def _meaning(pod: Object, why: str) -> tuple[Wording | None, str, dict[str, str 
     if "unschedulable" in why:
         return CORDONED, "", {}
     return None, "", {}
+
+
+def _tainted(facts: Facts, pod: Object, named: str) -> tuple[Wording, str, dict[str, str | int]]:
+    """`named`: where the scheduler says which."""
+    taints = [named] if named else in_the_way(facts, pod)
+    if taints and all(each.startswith(GONE) for each in taints):
+        return NODES_GONE, "", {}
+    others = [each for each in taints if not each.startswith((_CONTROL_PLANE, *GONE))]
+    shown = ", ".join(others or taints) or "–"
+    return TAINT, shown, {"taint": shown}
 
 
 def _is_control_plane(diagnosis: Diagnosis) -> bool:

@@ -1,26 +1,30 @@
 """What is wrong with a workload: asks its cluster, as its environment's own account, and lets the doctor judge.
 
 `gather` asks at most eight lists and four log tails; nodes are taken from the portal's own mirror, because an
-environment's account cannot read them, and only their names, states and taints. Raises ClusterUnreachable when the
-cluster does not answer; a list that is refused is taken as empty, so one missing right hides one cause, not all.
+environment's account cannot read them, and only what places pods (names, states, taints, labels). Raises
+ClusterUnreachable when the cluster does not answer; a list that is refused is taken as empty, so one missing right
+hides one cause, not all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
-from apps.diagnosing import doctor
+from apps.diagnosing import coach, doctor
 from apps.diagnosing.containers import Container, containers_of
 from apps.diagnosing.diagnosis import Report
-from apps.diagnosing.facts import Facts, parts, text
+from apps.diagnosing.facts import Facts, name_of, part, parts, text
+from apps.manifests.workload import FIRST_SLOT
 from clusters import access
 from clusters.errors import ClusterError, ClusterRefused, ResourceNotFound
 from clusters.manifests.workload_labels import APP_LABEL
 from clusters.models import Cluster, Node
+from clusters.problems import Problem
 
 if TYPE_CHECKING:
     from apps.models import Workload
@@ -30,29 +34,50 @@ Object = dict[str, Any]
 MOST_OBJECTS, MOST_EVENTS = 500, 2000
 TAIL_LINES, TAIL_BYTES, MOST_TAILS = 20, 16 * 1024, 4
 _KINDS = {"Deployment": "deployments", "StatefulSet": "statefulsets"}
-_WATCH_SECONDS = 5.0
+ANSWER_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What the doctor and the probe coach say about a workload."""
+
+    report: Report
+    advice: tuple[Problem, ...] = ()
 
 
 def report_of(workload: Workload, *, with_logs: bool = True) -> Report:
-    """The doctor's report about a workload; one that was not looked at when the cluster does not answer."""
-    kind = str((workload.release.spec if workload.release else {}).get("kind") or "Deployment")
-    environment = workload.environment
+    """The doctor's report alone."""
+    return examine(workload, with_logs=with_logs).report
+
+
+def examine(workload: Workload, *, with_logs: bool = True) -> Examination:
+    """Looks at the cluster now. Without the right to read logs none are read. When the cluster does not answer, the
+    report says that nobody looked, and the coach judges the release alone."""
+    release = workload.release
+    if release is None:
+        return Examination(Report())
     try:
-        client = access.kubernetes_for(environment, timeout=_WATCH_SECONDS)
-        found = gather(
-            client,
-            namespace=environment.namespace,
-            app=workload.app.name,
-            kind=kind,
-            nodes=node_facts(environment.cluster),
-            with_logs=with_logs,
-        )
+        facts = _facts_of(workload, str(part(release.spec).get("kind") or "Deployment"), with_logs)
     except ClusterError:
-        return Report(seen=False)
-    if not found.workload and not parts(found.pods) and workload.wanted_replicas:
-        return doctor.missing(kind)
-    report = doctor.diagnose(found)
-    return report if with_logs else report.without_logs()
+        return Examination(Report(seen=False), tuple(coach.advise(release.spec)))
+    report = doctor.diagnose(facts)
+    if not facts.workload and not report.pods and workload.wanted_replicas:
+        report = doctor.missing(text(release.spec, "kind") or "Deployment")
+    advice = coach.advise(release.spec, coach.observe(facts))
+    return Examination(report if with_logs else report.without_logs(), tuple(advice))
+
+
+def _facts_of(workload: Workload, kind: str, with_logs: bool) -> Facts:
+    environment = workload.environment
+    return gather(
+        access.kubernetes_for(environment, timeout=ANSWER_SECONDS),
+        namespace=environment.namespace,
+        app=workload.app.name,
+        kind=kind,
+        name=workload.app.name if workload.slot == FIRST_SLOT else f"{workload.app.name}-{workload.slot}",
+        nodes=node_facts(environment.cluster),
+        with_logs=with_logs,
+    )
 
 
 def gather(
@@ -61,10 +86,12 @@ def gather(
     namespace: str,
     app: str,
     kind: str = "Deployment",
+    name: str = "",
     nodes: Iterable[Object] = (),
     with_logs: bool = True,
 ) -> Facts:
-    """Everything the doctor reads about one application in one namespace."""
+    """Everything the doctor reads about one application in one namespace. `name`: of its object, where it is not
+    called as the application is."""
     core, apps = f"/api/v1/namespaces/{namespace}", f"/apis/apps/v1/namespaces/{namespace}"
     slices = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
     own = {"labelSelector": f"{APP_LABEL}={app}", "limit": MOST_OBJECTS}
@@ -72,7 +99,7 @@ def gather(
     services = _list(client, f"{core}/services", **own)
     claims = _list(client, f"{core}/persistentvolumeclaims", limit=MOST_OBJECTS) if _have_claims(pods) else []
     known = {
-        "workload": _one(client, f"{apps}/{_KINDS.get(kind, 'deployments')}/{app}"),
+        "workload": _one(client, f"{apps}/{_KINDS.get(kind, 'deployments')}/{name or app}"),
         "pods": pods,
         "replicasets": _list(client, f"{apps}/replicasets", **own) if kind == "Deployment" else [],
         "services": services,
@@ -89,14 +116,14 @@ def gather(
 
 
 def node_facts(cluster: Cluster) -> list[Object]:
-    """Name, state and taints of the cluster's nodes, as the portal's watch saw them last."""
+    """Name, state, taints and labels of the cluster's nodes, as the portal's watch saw them last."""
     return [
         {
             "name": row.name,
             "ready": row.ready,
             "reason": row.ready_reason,
-            "schedulable": row.schedulable,
             "taints": row.status.get("taints") or [],
+            "labels": row.status.get("labels") or {},
         }
         for row in Node.objects.filter(cluster=cluster)
     ]
@@ -117,7 +144,7 @@ def _one(client: KubernetesClient, path: str) -> Object | None:
     with suppress(ResourceNotFound, ClusterRefused):
         found = client.get(path)
         (found.get("metadata") or {}).pop("managedFields", None)
-        return found
+        return found if name_of(found) else None
     return None
 
 

@@ -71,9 +71,10 @@ class FakeControllers(FakeKubernetes):
         return kept
 
     def delete(self, path, uid=""):
+        was_there = path in self.objects
         super().delete(path, uid)
         kind = path.rsplit("/", 2)[-2]
-        if kind in ("deployments", "statefulsets"):
+        if was_there and kind in ("deployments", "statefulsets"):
             self._forget_pods(path.rsplit("/", 1)[-1])
 
     def watch(self, path, resource_version="", timeout=300.0, **selectors):

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from apps.models import App, Workload
 from clusters.models import Cluster, Environment, TenantRequest
 from kcloud_site.audit import trail
 from kcloud_site.operations.models import Operation, State
@@ -51,7 +52,10 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
     )
     wanted = {"amount": {"cpu": "1"}}
     request = TenantRequest.objects.create(tenant=tenant, kind="quota", wanted=wanted, reason="x")
+    app = App.objects.create(tenant=tenant, name="web")
+    Workload.objects.create(tenant=tenant, app=app, environment=environment)
     return {
+        "workload": {"tenant": tenant.name, "app": app.name, "environment": environment.name},
         "loan": {"tenant": tenant.name, "pk": loan.pk},
         "request": {"tenant": tenant.name, "pk": request.pk},
         "request_kind": {"tenant": tenant.name, "kind": "quota"},

@@ -135,6 +135,7 @@ def nodes(site):
             "name": each["metadata"]["name"],
             "ready": next(one["status"] for one in each["status"]["conditions"] if one["type"] == "Ready"),
             "taints": each["spec"].get("taints") or [],
+            "labels": each["metadata"]["labels"],
         }
         for each in site.admin.list("/api/v1/nodes")
     ]

@@ -272,10 +272,14 @@ def dns_program(*arguments, limit="128Mi", **values):
 
 
 def _endings():
-    greedy = dns_program("-dns.port=1053", limit="12Mi", env=[{"name": "GOGC", "value": "off"}])
+    # Without a collector of garbage, each answer about its figures takes memory that never comes back.
+    figures, greedy = corefile("memory", ".:1053 {\n prometheus :9153\n whoami\n}\n")
+    (main,) = greedy["spec"]["template"]["spec"]["containers"]
+    main |= {"env": [{"name": "GOGC", "value": "off"}], "readinessProbe": http("/metrics", 9153)}
+    main["resources"]["limits"] = main["resources"]["requests"] = {"memory": "20Mi"}
     return [
         one("crash", "crash_loop", container(env=[{"name": "PORT", "value": "99999"}])),
-        one("memory", "out_of_memory", greedy),
+        Trouble("memory", ("out_of_memory",), (figures, greedy)),
         one("command", "command_not_found", container(command=["/nothing"])),
         one("no-program", "command_not_allowed", container(command=["/etc/passwd"])),
     ]

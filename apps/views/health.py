@@ -1,0 +1,126 @@
+"""The Health tab of a workload: the doctor's report, the next click for each cause, and the probe coach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
+
+from apps.diagnosing.diagnosis import Diagnosis, Report
+from apps.models import Workload
+from apps.selectors import diagnosis
+from kcloud_site.tenants import permissions
+from kcloud_site.tenants.views.answers import opened
+
+PODS_SHOWN = 8
+# Where each action of a diagnosis leads: address, whether it is about the workload or the application, and the words.
+_OF_WORKLOAD, _OF_APP, _OF_ENVIRONMENT = "workload", "app", "environment"
+CLICKS: dict[str, tuple[str, str, Any]] = {
+    "logs": ("apps:logs", _OF_WORKLOAD, _("Open the logs")),
+    "config": ("apps:config", _OF_WORKLOAD, _("Open the configuration")),
+    "events": ("apps:events", _OF_WORKLOAD, _("See the events")),
+    "scale": ("apps:scale", _OF_WORKLOAD, _("Scale")),
+    "deploy": ("apps:deploy", _OF_WORKLOAD, _("Deploy")),
+    "pod": ("apps:events", _OF_WORKLOAD, _("See the events")),
+    "releases": ("apps:detail", _OF_APP, _("Open the releases")),
+    "health": ("apps:detail", _OF_APP, _("Open the releases")),
+    "environment": ("clusters:environment", _OF_ENVIRONMENT, _("Open the environment")),
+}
+STATES = {"down": "down", "degraded": "degraded", "notice": "paused"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One diagnosis as a page shows it."""
+
+    diagnosis: Diagnosis
+    title: str
+    cause: str
+    remedy: str
+    click: str
+    click_words: Any
+
+    @property
+    def state(self) -> str:
+        """Its word in the status vocabulary."""
+        return STATES[self.diagnosis.severity]
+
+    @property
+    def pods(self) -> tuple[str, ...]:
+        """The first pods; `more` are not shown."""
+        return self.diagnosis.pods[:PODS_SHOWN]
+
+    @property
+    def more(self) -> int:
+        return max(0, len(self.diagnosis.pods) - PODS_SHOWN)
+
+
+@require_safe
+@login_required
+def health(request: HttpRequest, tenant: str, app: str, environment: str) -> HttpResponse:
+    """What is wrong, why, and what to do; then what could be better about the health checks."""
+    workload = workload_of(request, tenant, app, environment)
+    context = _context(request, workload)
+    if request.htmx:  # type: ignore[attr-defined]
+        return render(request, "apps/health.html#live", {**context, "swapped": True})
+    return render(request, "apps/health.html", context)
+
+
+@require_safe
+@login_required
+def panel(request: HttpRequest, tenant: str, app: str, environment: str) -> HttpResponse:
+    """The worst cause alone: the band of the workload's page."""
+    workload = workload_of(request, tenant, app, environment)
+    return render(request, "apps/health_panel.html", _context(request, workload))
+
+
+def workload_of(request: HttpRequest, tenant: str, app: str, environment: str) -> Workload:
+    """The workload of the address, for whoever may see applications; to outsiders it is not there."""
+    owner = opened(request, tenant, "app.view")
+    rows = Workload.objects.select_related("app", "tenant", "environment__cluster", "release")
+    return get_object_or_404(rows, tenant=owner, app__name=app, environment__name=environment)
+
+
+def _context(request: HttpRequest, workload: Workload) -> dict[str, Any]:
+    with_logs = permissions.may(request.user, "log.view", workload)
+    found = diagnosis.examine(workload, with_logs=with_logs)
+    return {
+        "tenant": workload.tenant,
+        "app": workload.app,
+        "environment": workload.environment,
+        "workload": workload,
+        "tab": "health",
+        "report": found.report,
+        "rows": [_row(workload, each) for each in found.report.diagnoses],
+        "advice": [(each.path, each.message_in(gettext), each.remedy_in(gettext)) for each in found.advice],
+        "key": state_of(found.report),
+        "with_logs": with_logs,
+    }
+
+
+def state_of(report: Report) -> str:
+    """The report's own word in the status vocabulary."""
+    if not report.seen:
+        return "unknown"
+    return STATES[report.worst.severity] if report.worst else "healthy"
+
+
+def _row(workload: Workload, each: Diagnosis) -> Row:
+    address, about, words = CLICKS[each.action]
+    arguments = {
+        _OF_WORKLOAD: (workload.tenant.name, workload.app.name, workload.environment.name),
+        _OF_APP: (workload.tenant.name, workload.app.name),
+        _OF_ENVIRONMENT: (workload.tenant.name, workload.environment.name),
+    }[about]
+    try:
+        click = reverse(address, args=arguments)
+    except NoReverseMatch:
+        click = ""
+    return Row(each, each.title_in(gettext), each.cause_in(gettext), each.remedy_in(gettext), click, words)
