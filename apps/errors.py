@@ -14,6 +14,10 @@ __all__ = [
     "AppError",
     "AppRefused",
     "AppStillUsed",
+    "ConfigurationChanged",
+    "ConfigurationInvalid",
+    "ConfigurationRefused",
+    "FourEyes",
     "ImageError",
     "ImageForbidden",
     "ImageNameRefused",
@@ -59,6 +63,25 @@ class SpecInvalid(Exception):
         self.problems = list(problems)
         texts = (f"{each.path or 'spec'}: {each.message} {each.remedy}".strip() for each in self.problems)
         super().__init__("; ".join(texts))
+
+
+# --- configuration --------------------------------------------------------------------------------
+
+
+class ConfigurationInvalid(SpecInvalid):
+    """A configuration is refused; `problems` holds everything found, by entry. Nothing was saved."""
+
+
+class ConfigurationRefused(AppError):
+    """The revision is not in a state in which this can be done."""
+
+
+class ConfigurationChanged(AppError):
+    """Somebody else saved or published meanwhile."""
+
+
+class FourEyes(AppError):
+    """In a protected environment nobody publishes what they wrote themselves."""
 
 
 # --- images and registries ------------------------------------------------------------------------

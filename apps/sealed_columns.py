@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.access import secrets_identity
 from apps.models import RegistrySecret
 from kcloud_site.tenants.sealed_columns import SealedColumn, know
 
@@ -12,4 +13,5 @@ def _of_registry_secret(row: RegistrySecret) -> str:
 
 def tell() -> None:
     """Called once, when the app is ready."""
+    know(SealedColumn("apps.ConfigRevision", "sealed", secrets_identity))
     know(SealedColumn("apps.RegistrySecret", "sealed", _of_registry_secret))

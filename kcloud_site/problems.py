@@ -43,6 +43,8 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (apps.ImageNameRefused, 422),
     (apps.ImageNotFound, 422),
     (clusters.PlanChanged, 412),
+    (apps.ConfigurationChanged, 412),
+    (apps.FourEyes, 403),
     (clusters.ValueRefused, 422),
     (clusters.KubeconfigRefused, 422),
     (clusters.AddressRefused, 422),
@@ -114,6 +116,8 @@ def _of_service(error: Exception, status: int, view: Any) -> dict[str, Any]:
     )
     if isinstance(error, apps.SpecInvalid):
         problem["detail"] = _("The release is refused. Nothing was saved.")
+        if isinstance(error, apps.ConfigurationInvalid):
+            problem["detail"] = _("The configuration is refused. Nothing was saved.")
         problem["remedy"] = _remedy(422, code)
     if isinstance(error, PlanInvalid):
         problem["detail"] = _("The plan is refused. Nothing was saved.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from apps.specs.spec import Container, Probe, Spec
-from clusters.manifests.workload_labels import CONFIG_ANNOTATION, RESTART_ANNOTATION
+from clusters.manifests.workload_labels import CONFIG_ANNOTATION, RESTART_ANNOTATION, VARIABLES_ANNOTATION
 
 if TYPE_CHECKING:
     from apps.manifests.workload import Settings
@@ -34,6 +34,9 @@ def pod_template(
     annotations = {}
     if settings is not None and not settings.live:
         annotations[CONFIG_ANNOTATION] = str(settings.number)
+    elif settings is not None:
+        # Files are read again while running; variables only at the start.
+        annotations[VARIABLES_ANNOTATION] = str(settings.variables_since)
     if restarted_at:
         annotations[RESTART_ANNOTATION] = restarted_at
     return {"metadata": {"annotations": annotations} if annotations else {}, "spec": pod}

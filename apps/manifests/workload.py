@@ -30,7 +30,8 @@ FIRST_SLOT = "blue"
 @dataclass(frozen=True)
 class Settings:
     """One configuration revision: variables and files, the secret ones apart. `live`: changed in place, because the
-    application reads its files again; otherwise each revision has objects of its own that never change."""
+    application reads its files again; otherwise each revision has objects of its own that never change.
+    `variables_since`: the revision in which the variables got their present values."""
 
     number: int
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class Settings:
     files: Mapping[str, str] = field(default_factory=dict)
     secret_files: Mapping[str, str] = field(default_factory=dict)
     live: bool = False
+    variables_since: int = 0
 
     def name(self, app: str, what: str) -> str:
         """The object's name: "web-variables-7", or "web-variables" when it is changed in place."""

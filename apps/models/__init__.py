@@ -1,10 +1,11 @@
 """Applications, their releases, the workloads that run them in environments, and what was deployed when."""
 
 from apps.models.applications import App
+from apps.models.configurations import ConfigRevision
 from apps.models.deployments import Deployment, Pin
 from apps.models.pods import SeenPods
 from apps.models.registry import RegistrySecret
 from apps.models.releases import Release
 from apps.models.workloads import Workload
 
-__all__ = ["App", "Deployment", "Pin", "RegistrySecret", "Release", "SeenPods", "Workload"]
+__all__ = ["App", "ConfigRevision", "Deployment", "Pin", "RegistrySecret", "Release", "SeenPods", "Workload"]

@@ -16,6 +16,7 @@ from apps.manifests.workload import FIRST_SLOT, Settings
 from apps.models import Deployment, Workload
 from apps.rollouts.progress import Progress, judge
 from apps.rollouts.strategy import Strategy
+from apps.selectors.configurations import settings_of
 from apps.selectors.workloads import pulls_from_own_registry, wanted_objects
 from apps.services.pull_secrets import ensure_pull_secret
 from clusters import access
@@ -30,7 +31,7 @@ _KINDS = ("Deployment", "StatefulSet")
 
 def settings_for(workload: Workload, number: int | None) -> Settings | None:
     """The configuration revision as objects are made of it; None for none."""
-    return None
+    return settings_of(workload, number)
 
 
 def apply_all(

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from apps.models import Deployment, Workload
 from apps.rollouts.health import state_of
 from apps.selectors.workloads import full, subject_of, told
+from apps.services.configurations_in_force import follow_workload
 from kcloud_site.audit import trail
 from kcloud_site.operations.models import Operation, State, Step
 
@@ -40,6 +41,7 @@ def rolled_out(operation: Operation) -> None:
         if not returned and not workload.observed.get("available"):
             state = Workload.State.DOWN
         rows.update(state=state, state_reason=_reason(operation))
+    follow_workload(workload, _reason(operation) if returned else None)
     action = {"succeeded": "available", "returned": "returned"}.get(deployment.state, deployment.state)
     trail.record(
         by=None,

@@ -16,6 +16,8 @@ __all__ = [
     "RESTART_ANNOTATION",
     "SLOT_LABEL",
     "TENANT_LABEL",
+    "TRIAL_LABEL",
+    "VARIABLES_ANNOTATION",
 ]
 
 # On every object of an application.
@@ -28,3 +30,7 @@ SLOT_LABEL = "kcloud.local/slot"
 CONFIG_ANNOTATION = "kcloud.local/config"
 # On the pod template: changing it restarts the pods one after another.
 RESTART_ANNOTATION = "kcloud.local/restarted-at"
+# On the pod template of an application that reads its files again: when its variables changed last.
+VARIABLES_ANNOTATION = "kcloud.local/variables"
+# On pods that try a configuration revision before the others get it.
+TRIAL_LABEL = "kcloud.local/trial"

@@ -62,6 +62,8 @@ class FakeControllers(FakeKubernetes):
     def __init__(self) -> None:
         super().__init__()
         self.bad: set[str] = set()
+        # Configuration revisions under which no pod runs.
+        self.bad_configs: set[str] = set()
         self.quota: int | None = None
 
     def apply(self, obj, force=True):
@@ -84,7 +86,8 @@ class FakeControllers(FakeKubernetes):
         metadata, spec = obj["metadata"], obj["spec"]
         self._forget_pods(metadata["name"])
         wanted, image = spec["replicas"], spec["template"]["spec"]["containers"][0]["image"]
-        works = image not in self.bad
+        config = (spec["template"]["metadata"].get("annotations") or {}).get("kcloud.local/config")
+        works = image not in self.bad and config not in self.bad_configs
         made = wanted if self.quota is None else min(wanted, self.quota)
         for number in range(made):
             self._make_pod(metadata, spec["template"], f"{metadata['name']}-{number}", works)

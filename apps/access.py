@@ -1,0 +1,34 @@
+"""Opens and seals the secrets of configuration: the only place that does.
+
+Secrets are sealed for the row they are in; a new revision that keeps them gets them sealed anew for itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from apps.models import ConfigRevision
+from kcloud_site.tenants import encryption
+
+
+def secrets_identity(revision: ConfigRevision) -> str:
+    """What the secrets of a revision are sealed for."""
+    return f"apps.ConfigRevision:{revision.pk}:secrets"
+
+
+def seal_secrets(revision: ConfigRevision, values: Mapping[str, str]) -> None:
+    """Write the values, by name, into the saved row."""
+    text = json.dumps(dict(values)).encode()
+    revision.sealed = encryption.seal(text, identity=secrets_identity(revision)) if values else b""
+    ConfigRevision.objects.filter(pk=revision.pk).update(sealed=revision.sealed)
+
+
+def open_secrets(revision: ConfigRevision) -> dict[str, str]:
+    """The values by name: to make objects of them or to seal them anew, nothing else. Raises SecretUnreadable."""
+    if not revision.sealed:
+        return {}
+    opened: dict[str, str] = json.loads(
+        encryption.unseal(bytes(revision.sealed), identity=secrets_identity(revision))
+    )
+    return opened

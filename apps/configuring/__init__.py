@@ -1,0 +1,1 @@
+"""Configuration of applications: what a key or file may be, whether it is well-formed, what differs. Pure."""
