@@ -19,6 +19,9 @@ from apps.adapters.registry import INDEXES, Registry, Site
 from apps.errors import ImageNotFound
 from apps.specs.images import Reference
 
+# What containerd and the bundle's builder call an image in a layout.
+_NAME = "io.containerd.image.name"
+
 
 class _Layout(Protocol):
     def open(self, name: str) -> IO[bytes]: ...
@@ -43,12 +46,13 @@ class _Archive:
         return found
 
 
-def push_oci_layout(source: Path, reference: Reference, site: Site) -> str:
-    """Push the (only) image of the layout at `source` under the reference's tag; answers its digest."""
+def push_oci_layout(source: Path, reference: Reference, site: Site, *, name: str = "") -> str:
+    """Push an image of the layout at `source` under the reference's tag: the one called `name`, or the first; answers
+    its digest. Layers that are there already are not sent again."""
     registry = Registry(site)
     try:
         with _opened(source) as layout:
-            wanted = json.load(layout.open("index.json"))["manifests"][0]
+            wanted = _entry(json.load(layout.open("index.json"))["manifests"], name)
             return _push(registry, layout, reference, wanted)
     except (KeyError, IndexError, ValueError, TypeError, OSError, tarfile.TarError) as error:
         raise ImageNotFound(
@@ -56,6 +60,15 @@ def push_oci_layout(source: Path, reference: Reference, site: Site) -> str:
             f"{type(error).__name__}: {error}"[:200],
             _("Give a file that skopeo, buildah or the bundle's builder wrote."),
         ) from error
+
+
+def _entry(entries: list[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    if not name:
+        return entries[0]
+    for each in entries:
+        if (each.get("annotations") or {}).get(_NAME) == name:
+            return each
+    raise KeyError(name)
 
 
 def _push(registry: Registry, layout: _Layout, reference: Reference, wanted: Mapping[str, Any]) -> str:
