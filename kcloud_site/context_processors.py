@@ -68,6 +68,8 @@ def _navigation(
     entries = [Entry(_("Overview"), icon="layout-dashboard", url=reverse("overview"), is_current=path == "/")]
     if is_platform:
         entries.append(_clusters(path, counts()))
+    if permissions.has_anywhere(user, "app.view"):
+        entries.append(_applications(request, path))
     if permissions.has_anywhere(user, "environment.view"):
         entries.append(_environments(request, path))
     if permissions.has_anywhere(user, "operation.view"):
@@ -95,7 +97,7 @@ def _members(request: HttpRequest, path: str) -> Entry:
     tenant = current.tenant_of(request)
     url = reverse("tenants:members", args=[tenant.name]) if tenant else reverse("tenants:list")
     title = _("Members & quota") if tenant else _("Tenants")
-    here = path.startswith("/tenants/") and not _about_environments(path)
+    here = path.startswith("/tenants/") and not _about_environments(path) and not _about_applications(path)
     return Entry(title, icon="users", url=url, is_current=here)
 
 
@@ -105,6 +107,17 @@ def _environments(request: HttpRequest, path: str) -> Entry:
     named = reverse("clusters:environments", args=[tenant.name]) if tenant else ""
     url = named or reverse("clusters:all_environments")
     return Entry(_("Environments"), icon="layers", url=url, is_current=_about_environments(path))
+
+
+def _applications(request: HttpRequest, path: str) -> Entry:
+    """Those of the present tenant; without one, all that the person may see."""
+    tenant = current.tenant_of(request)
+    url = reverse("apps:list", args=[tenant.name]) if tenant else reverse("apps:all")
+    return Entry(_("Applications"), icon="boxes", url=url, is_current=_about_applications(path))
+
+
+def _about_applications(path: str) -> bool:
+    return path.startswith("/apps/") or "/apps/" in path.removeprefix("/tenants/")
 
 
 def _about_environments(path: str) -> bool:

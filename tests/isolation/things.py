@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from apps.models import App, Workload
+from apps.models import App, Release, Workload
 from clusters.models import Cluster, Environment, TenantRequest
 from kcloud_site.audit import trail
 from kcloud_site.operations.models import Operation, State
@@ -25,6 +25,8 @@ OWN: dict[str, Any] = {
     "key": "0-0",
     "token": "unknown",
 }
+
+WEB = {"kind": "Deployment", "containers": [{"name": "web", "image": "web:1"}]}
 
 
 def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
@@ -53,9 +55,14 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
     wanted = {"amount": {"cpu": "1"}}
     request = TenantRequest.objects.create(tenant=tenant, kind="quota", wanted=wanted, reason="x")
     app = App.objects.create(tenant=tenant, name="web")
-    Workload.objects.create(tenant=tenant, app=app, environment=environment)
+    release = Release.objects.create(tenant=tenant, app=app, number=1, version="1.0", spec=WEB)
+    Workload.objects.create(tenant=tenant, app=app, environment=environment, release=release)
+    named = {"tenant": tenant.name, "app": app.name}
     return {
-        "workload": {"tenant": tenant.name, "app": app.name, "environment": environment.name},
+        "apps": {"tenant": tenant.name},
+        "app": named,
+        "release": {**named, "number": release.number},
+        "workload": {**named, "environment": environment.name},
         "loan": {"tenant": tenant.name, "pk": loan.pk},
         "request": {"tenant": tenant.name, "pk": request.pk},
         "request_kind": {"tenant": tenant.name, "kind": "quota"},

@@ -1,0 +1,96 @@
+"""Publish releases: immutable, images by digest.
+
+Errors: SpecInvalid with every problem of the specification; ValueRefused names the field; what resolving an image ends
+with (apps.services.images): nothing is published then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+from apps.errors import ValueRefused
+from apps.models import App, Release
+from apps.services.images import resolve_image
+from apps.specs.reading import parse
+from apps.specs.spec import Spec, as_json
+from kcloud_site.audit import trail
+
+
+def publish_release(
+    *, app: App, version: str, spec: object, by: Any, notes: str = "", source: str = Release.Source.FORM
+) -> Release:
+    """Make `spec` (anything apps.specs.reading.parse takes) a release called `version`.
+
+    Tags become digests now, so that what was tried in one environment is what runs in the next."""
+    checked = parse(spec)
+    made = Release(
+        tenant_id=app.tenant_id,
+        app=app,
+        number=1,
+        version=version.strip(),
+        spec=as_json(checked),
+        notes=notes,
+        source=source,
+        created_by=trail.Actor.of(by).name,
+    )
+    _clean(made)
+    if app.releases.filter(version=made.version).exists():
+        raise _version_taken(made.version)
+    # Asks registries: outside of any transaction.
+    made.spec = as_json(_pinned(checked, app, by))
+    return _save(made, by)
+
+
+def _pinned(spec: Spec, app: App, by: Any) -> Spec:
+    """The same with each image by its digest."""
+    containers = []
+    for container in spec.containers:
+        image, _digest = resolve_image(container.image, tenant=app.tenant, by=by)
+        containers.append(replace(container, image=image))
+    return replace(spec, containers=tuple(containers))
+
+
+def _save(made: Release, by: Any) -> Release:
+    """Give it the next number. Two people at once: the database lets one win, the other takes the number after."""
+    for _attempt in range(5):
+        newest = Release.objects.filter(app_id=made.app_id).aggregate(last=Max("number"))["last"]
+        made.number = (newest or 0) + 1
+        try:
+            with transaction.atomic():
+                made.save(force_insert=True)
+                images = [each["image"] for each in made.spec["containers"]]
+                after = {"version": made.version, "number": made.number, "images": images}
+                trail.record(
+                    by=by, action="release.publish", subject=made, after=after, reason=made.notes[:200]
+                )
+            return made
+        except IntegrityError:
+            made.pk = None
+            if Release.objects.filter(app_id=made.app_id, version=made.version).exists():
+                raise _version_taken(made.version) from None
+    raise ValueRefused(
+        "version", _("Too many releases were published at the same moment."), "", _("Publish it again.")
+    )
+
+
+def _version_taken(version: str) -> ValueRefused:
+    return ValueRefused(
+        "version",
+        _("There is a release %(version)s already.") % {"version": version},
+        _("Releases never change."),
+        _("Choose another version."),
+    )
+
+
+def _clean(made: Release) -> None:
+    try:
+        made.clean_fields(exclude=["tenant", "app", "spec"])
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise ValueRefused(field, messages[0]) from error
