@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -16,8 +16,8 @@ from django.views.decorators.http import require_safe
 from apps.diagnosing.diagnosis import Diagnosis, Report
 from apps.models import Workload
 from apps.selectors import diagnosis
+from apps.views.frame import opened_workload, workload_frame
 from kcloud_site.tenants import permissions
-from kcloud_site.tenants.views.answers import opened
 
 PODS_SHOWN = 8
 # Where each action of a diagnosis leads: address, whether it is about the workload or the application, and the words.
@@ -66,7 +66,7 @@ class Row:
 @login_required
 def health(request: HttpRequest, tenant: str, app: str, environment: str) -> HttpResponse:
     """What is wrong, why, and what to do; then what could be better about the health checks."""
-    workload = workload_of(request, tenant, app, environment)
+    workload = opened_workload(request, tenant, app, environment)
     context = _context(request, workload)
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "apps/health.html#live", {**context, "swapped": True})
@@ -77,26 +77,15 @@ def health(request: HttpRequest, tenant: str, app: str, environment: str) -> Htt
 @login_required
 def panel(request: HttpRequest, tenant: str, app: str, environment: str) -> HttpResponse:
     """The worst cause alone: the band of the workload's page."""
-    workload = workload_of(request, tenant, app, environment)
+    workload = opened_workload(request, tenant, app, environment)
     return render(request, "apps/health_panel.html", _context(request, workload))
-
-
-def workload_of(request: HttpRequest, tenant: str, app: str, environment: str) -> Workload:
-    """The workload of the address, for whoever may see applications; to outsiders it is not there."""
-    owner = opened(request, tenant, "app.view")
-    rows = Workload.objects.select_related("app", "tenant", "environment__cluster", "release")
-    return get_object_or_404(rows, tenant=owner, app__name=app, environment__name=environment)
 
 
 def _context(request: HttpRequest, workload: Workload) -> dict[str, Any]:
     with_logs = permissions.may(request.user, "log.view", workload)
     found = diagnosis.examine(workload, with_logs=with_logs)
     return {
-        "tenant": workload.tenant,
-        "app": workload.app,
-        "environment": workload.environment,
-        "workload": workload,
-        "tab": "health",
+        **workload_frame(request, workload, "health"),
         "report": found.report,
         "rows": [_row(workload, each) for each in found.report.diagnoses],
         "advice": [(each.path, each.message_in(gettext), each.remedy_in(gettext)) for each in found.advice],
