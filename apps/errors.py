@@ -22,6 +22,7 @@ __all__ = [
     "ImageForbidden",
     "ImageNameRefused",
     "ImageNotFound",
+    "ImageStillUsed",
     "RegistryRefused",
     "RegistryUnreachable",
     "ReleasePinned",
@@ -105,6 +106,10 @@ class ImageForbidden(ImageError):
 
 class RegistryUnreachable(ImageError):
     """The registry does not answer as one: refused, timed out, wrong certificate, too busy, garbage."""
+
+
+class ImageStillUsed(ImageError):
+    """What a workload runs, or would go back to, is not deleted; `why` names it."""
 
 
 class RegistryRefused(ImageError):

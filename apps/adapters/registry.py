@@ -91,10 +91,18 @@ class Registry:
             raise self._garbage(_("It answers a kind of manifest the portal does not know."))
         return Resolved(digest, media_type, document)
 
-    def repositories(self) -> Iterator[str]:
-        """Every repository of the registry, page by page (its catalogue is open to the portal only)."""
-        path = f"/v2/_catalog?n={PAGE}"
-        yield from self._names(path, "repositories", "registry:catalog:*", "catalog")
+    def repositories(self, below: str = "") -> Iterator[str]:
+        """The repositories of the registry, page by page; `below` "retail": those that begin "retail/".
+
+        Not every registry shows its catalogue; the platform's own does to the portal only.
+        """
+        start = f"&last={quote(below)}" if below else ""
+        names = self._names(f"/v2/_catalog?n={PAGE}{start}", "repositories", "registry:catalog:*", "catalog")
+        for name in names:
+            if below and not name.startswith(f"{below}/"):
+                # A slash sorts before all else: what follows belongs to others.
+                return
+            yield name
 
     def tags(self, repository: str) -> list[str]:
         """The tags of a repository by name; none for one that has no image any more."""

@@ -12,11 +12,11 @@ import hmac
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_safe
 
 from apps.services import registry_keys, registry_tokens
 from apps.services.registry_tokens import SignInRefused
@@ -83,4 +83,14 @@ def _error(status: int, code: str, message: str) -> JsonResponse:
     answer = JsonResponse({"errors": [{"code": code, "message": message}]}, status=status)
     if status == 401:
         answer["WWW-Authenticate"] = 'Basic realm="KCloud", charset="UTF-8"'
+    return answer
+
+
+@require_safe
+def authority(request: HttpRequest) -> HttpResponse:
+    """The certificate clients of the registry trust: no secret, and needed before anybody can sign in there."""
+    answer = HttpResponse(
+        registry_keys.authority_certificate(timezone.now()), content_type="application/x-pem-file"
+    )
+    answer["Content-Disposition"] = 'attachment; filename="ca.crt"'
     return answer

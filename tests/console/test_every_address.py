@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 pytestmark = pytest.mark.django_db
 
 # Not of the console: they carry their own rules and tests.
-ELSEWHERE = ("admin/", "api/")
+ELSEWHERE = ("admin/", "api/", "registry/")
 # Open to anybody; open to whoever has signed in. All others: platform operators.
 ANYBODY = {
     *("login", "account_login", "language", "account_inactive", "mfa_login_webauthn"),

@@ -70,6 +70,7 @@ CONSOLE: dict[str, Row] = {
     "search": platform(),
     "language": anybody(),
     "registry:token": basic(),
+    "registry:authority": anybody(),
     "preferences": signed_in(),
     "tokens": anywhere("token.create"),
     "token_revoke": anywhere("token.create"),
