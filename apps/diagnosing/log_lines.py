@@ -39,7 +39,7 @@ CERTIFICATE = Wording(
 )
 READ_ONLY = Wording(
     "read_only_files",
-    DOWN,
+    DEGRADED,
     _("The program writes where it may not"),
     _("Container %(container)s writes to a read-only file system."),
     _("Publish a release with a volume at the place it writes to (an empty one for temporary files)."),
@@ -76,16 +76,16 @@ _CERTIFICATE = re.compile(
 )
 _READ_ONLY = re.compile(r"read-only file ?system|EROFS", re.I)
 _FORBIDDEN = re.compile(r"permission denied|EACCES|Operation not permitted", re.I)
-_FILES = ((READ_ONLY, _READ_ONLY), (FORBIDDEN, _FORBIDDEN))
 
 
 def problems(facts: Facts, container: Container) -> Iterator[Diagnosis]:
-    """What the last lines say. Read only while the container is not well, or they are its newest."""
+    """What the last lines say. "Permission denied" is a cause only where the program does not go on after it."""
     lines = facts.log_of(container.pod_name, container.name)
     yield from _named(container, lines)
-    if container.is_failing(facts):
-        found = (_plain(container, lines, each, pattern) for each, pattern in _FILES)
-        yield from [each for each in found if each is not None][:1]
+    if diagnosis := _plain(container, lines, READ_ONLY, _READ_ONLY):
+        yield diagnosis
+    elif container.is_failing(facts) and (found := _plain(container, lines, FORBIDDEN, _FORBIDDEN)):
+        yield found
 
 
 def _named(container: Container, lines: Sequence[str]) -> Iterator[Diagnosis]:

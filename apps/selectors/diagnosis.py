@@ -19,6 +19,7 @@ from apps.diagnosing import coach, doctor
 from apps.diagnosing.containers import Container, containers_of
 from apps.diagnosing.diagnosis import Report
 from apps.diagnosing.facts import Facts, name_of, part, parts, text
+from apps.diagnosing.nodes import is_lost
 from apps.manifests.workload import FIRST_SLOT
 from clusters import access
 from clusters.errors import ClusterError, ClusterRefused, ResourceNotFound
@@ -164,15 +165,20 @@ def _tails(client: KubernetesClient, core: str, facts: Facts) -> dict[str, str]:
         }
         if container.is_failing(facts) and text(container.status, "lastState", "terminated", "exitCode"):
             query["previous"] = "true"
-        with suppress(ClusterRefused):
+        try:
             raw = client.get_bytes(f"{core}/pods/{container.pod_name}/log", **query)
-            found[container.source] = raw.decode(errors="replace")
+        except ClusterRefused:
+            continue
+        except ClusterError:
+            break  # a node that does not answer: the rest would wait as long
+        found[container.source] = raw.decode(errors="replace")
     return found
 
 
 def _worth_reading(facts: Facts) -> list[Container]:
     """Of each kind of container at most two that are not well; then one that is."""
-    all_of_them = [each for pod in parts(facts.pods) for each in containers_of(pod) if _has_run(each)]
+    pods = [each for each in parts(facts.pods) if not is_lost(facts, each)]
+    all_of_them = [each for pod in pods for each in containers_of(pod) if _has_run(each)]
     unwell = [each for each in all_of_them if each.is_failing(facts) or not each.is_ready]
     chosen: list[Container] = []
     for each in unwell:

@@ -3,18 +3,14 @@
 All troubles are made at once; each test waits until its own is seen. The last ones put a node out of action.
 """
 
-import json
 import os
 import subprocess
-from dataclasses import asdict
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from django.core.management import call_command
 
 from apps.diagnosing import doctor
-from apps.diagnosing.facts import Facts
 from apps.selectors.diagnosis import gather
 from clusters import access
 from clusters.bundle import locations
@@ -26,6 +22,7 @@ from clusters.services import deployment
 from kcloud_site.operations.models import State
 from kcloud_site.tenants.resources import Resources
 from kcloud_site.tenants.services import tenants
+from tests.apps.diagnosing import kept
 from tests.clusters.environments import GIB, ask, give_quota, newest
 from tests.databases import using
 from tests.lab import troubles
@@ -157,17 +154,10 @@ def seen(site, name, wanted, patience=150):
         found["facts"] = facts_of(site, name)
         return codes(found["facts"]) == tuple(sorted(wanted))
 
-    try:
-        until(is_said, patience)
-    finally:
-        keep(name, found["facts"])
-    return doctor.diagnose(found["facts"])
-
-
-def keep(name: str, facts: Facts) -> None:
+    until(is_said, patience)
     if KEEP:
-        Path(KEEP).mkdir(parents=True, exist_ok=True)
-        Path(KEEP, f"{name}.json").write_text(json.dumps(asdict(facts), indent=1, sort_keys=True))
+        kept.write(KEEP, name, wanted, found["facts"])
+    return doctor.diagnose(found["facts"])
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
