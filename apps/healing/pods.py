@@ -1,0 +1,95 @@
+"""Reads from a workload's pods what the ladder wants to know, and which are stuck on their way out. Pure.
+
+Nothing raises on odd content: what is missing is not looping and not stuck.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+# Beyond its grace period a pod may take this long; then its agent does not do its work.
+LATE = timedelta(seconds=60)
+_ENDED_FOR_MEMORY = "OOMKilled"
+
+
+@dataclass(frozen=True)
+class Looping:
+    """Containers that start again and again. `restarts`: of the one that did so most."""
+
+    names: tuple[str, ...] = ()
+    oom: bool = False
+    restarts: int = 0
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
+class StuckPod:
+    """One that should have ended at `due` and is still there."""
+
+    name: str
+    uid: str
+    node: str
+    due: datetime
+
+
+def looping(pods: Iterable[Mapping[str, Any]]) -> Looping:
+    """What waits in CrashLoopBackOff, or ended just now after several tries."""
+    names, oom, restarts, evidence = [], False, 0, ""
+    for pod in pods:
+        if _map(pod.get("metadata")).get("deletionTimestamp"):
+            continue
+        for each in _list(_map(pod.get("status")).get("containerStatuses")):
+            count = each.get("restartCount")
+            if not _loops(each) or not isinstance(count, int):
+                continue
+            names.append(str(each.get("name", "")))
+            ended = _ended(each)
+            oom = oom or ended.get("reason") == _ENDED_FOR_MEMORY
+            if count >= restarts:
+                pod_name = _map(pod.get("metadata")).get("name", "")
+                restarts = count
+                evidence = f"{pod_name}: {ended.get('reason', '')}, exit code {ended.get('exitCode', '?')}"
+    return Looping(tuple(dict.fromkeys(names)), oom, restarts, evidence)
+
+
+def stuck(pods: Iterable[Mapping[str, Any]], now: datetime) -> list[StuckPod]:
+    """Those whose time to end is over since LATE. A pod kept by a finalizer is its owner's business: left out."""
+    found = []
+    for pod in pods:
+        metadata = _map(pod.get("metadata"))
+        due = _moment(metadata.get("deletionTimestamp"))
+        if due is None or metadata.get("finalizers") or now - due < LATE:
+            continue
+        node = str(_map(pod.get("spec")).get("nodeName", ""))
+        found.append(StuckPod(str(metadata.get("name", "")), str(metadata.get("uid", "")), node, due))
+    return found
+
+
+def _loops(container: Mapping[str, Any]) -> bool:
+    state = _map(container.get("state"))
+    waiting = _map(state.get("waiting")).get("reason") == "CrashLoopBackOff"
+    return waiting or (not container.get("ready") and bool(_map(state.get("terminated"))))
+
+
+def _ended(container: Mapping[str, Any]) -> Mapping[str, Any]:
+    state, last = _map(container.get("state")), _map(container.get("lastState"))
+    return _map(state.get("terminated")) or _map(last.get("terminated"))
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Mapping[str, Any]]:
+    return [_map(each) for each in value] if isinstance(value, list) else []
