@@ -164,6 +164,10 @@ class EnvironmentRefused(ClusterError):
 # --- plans ------------------------------------------------------------------------------------------
 
 
+class NodeRefused(ClusterError):
+    """The node is not in a state in which this can be done."""
+
+
 class PlanChanged(ClusterError):
     """Somebody saved a newer revision meanwhile (412): `number` is theirs. Nothing of yours was saved."""
 

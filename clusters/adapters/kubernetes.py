@@ -148,10 +148,13 @@ class KubernetesClient:
         body = msgspec.json.encode(obj)
         return answers.as_object(self._call("POST", path, {"fieldManager": FIELD_MANAGER}, body), path)
 
-    def delete(self, path: str, uid: str = "") -> None:
-        """Delete one object with everything it owns; with `uid`, only that very one (else ResourceConflict). Absent
-        already is what was wanted."""
-        body = msgspec.json.encode({"preconditions": {"uid": uid}}) if uid else None
+    def delete(self, path: str, uid: str = "", grace: int | None = None) -> None:
+        """Delete one object with everything it owns; with `uid`, only that very one (else ResourceConflict). `grace` 0
+        does not wait for a pod to end. Absent already is what was wanted."""
+        options: dict[str, Any] = {"preconditions": {"uid": uid}} if uid else {}
+        if grace is not None:
+            options["gracePeriodSeconds"] = grace
+        body = msgspec.json.encode(options) if options else None
         try:
             self._call("DELETE", path, {"propagationPolicy": "Background"}, body)
         except ResourceNotFound:

@@ -1,6 +1,7 @@
 """Regions, hosts, release bundles, clusters with their plans and nodes, tenants' environments and requests."""
 
 from clusters.models.environments import Environment
+from clusters.models.healing import NodeDecision
 from clusters.models.infrastructure import (
     Bundle,
     Cluster,
@@ -24,6 +25,7 @@ __all__ = [
     "Host",
     "Membership",
     "Node",
+    "NodeDecision",
     "PlanRevision",
     "PreflightCheck",
     "Region",

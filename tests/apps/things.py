@@ -72,9 +72,9 @@ class FakeControllers(FakeKubernetes):
             return self._control(obj)
         return kept
 
-    def delete(self, path, uid=""):
+    def delete(self, path, uid="", grace=None):
         was_there = path in self.objects
-        super().delete(path, uid)
+        super().delete(path, uid, grace)
         kind = path.rsplit("/", 2)[-2]
         if was_there and kind in ("deployments", "statefulsets"):
             self._forget_pods(path.rsplit("/", 1)[-1])

@@ -35,6 +35,7 @@ class FakeKubernetes:
         # When the next token ends; what keeps a deleted object from going, in words.
         self.token_ends = "2036-01-01T00:00:00Z"
         self.stuck = ""
+        self.graces: builtins.list[int | None] = []
         self._applied: dict[str, dict[str, Any]] = {}
         self._version = 100
 
@@ -115,8 +116,9 @@ class FakeKubernetes:
         self.objects[place] = made
         return copy.deepcopy(made)
 
-    def delete(self, path: str, uid: str = "") -> None:
+    def delete(self, path: str, uid: str = "", grace: int | None = None) -> None:
         self._ask(path)
+        self.graces.append(grace)
         if uid and self.objects.get(path, {}).get("metadata", {}).get("uid", uid) != uid:
             raise ResourceConflict("another one", reason="Conflict")
         if self.stuck and path in self.objects:

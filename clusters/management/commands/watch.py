@@ -1,4 +1,5 @@
-"""`manage.py watch`: follow the nodes and pods of every running cluster until told to stop (SIGTERM, Ctrl-C)."""
+"""`manage.py watch`: follow nodes and pods of every running cluster, and probe its hosts, until told to stop (SIGTERM,
+Ctrl-C)."""
 
 import signal
 import threading
@@ -9,7 +10,8 @@ from django.core.management.base import BaseCommand
 
 from clusters import access
 from clusters.pod_watching import PodFollower
-from clusters.watching import Watcher
+from clusters.services.node_probing import Board, Warden
+from clusters.watching import Beside, Watcher
 
 
 class Command(BaseCommand):
@@ -27,4 +29,9 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
         self.stdout.write("watching clusters")
-        Watcher(beside=[lambda pk: PodFollower(pk, access.open_kubernetes)]).run(stop)
+        board = Board()
+        beside: list[Beside] = [
+            lambda pk: PodFollower(pk, access.open_kubernetes),
+            lambda pk: Warden(pk, board),
+        ]
+        Watcher(beside=beside).run(stop)

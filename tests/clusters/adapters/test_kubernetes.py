@@ -122,6 +122,13 @@ def test_deleting_what_is_gone_is_what_was_wanted():
         assert server.requests[0][0] == "DELETE"
 
 
+def test_a_pod_can_be_deleted_without_waiting_for_its_end_and_only_that_very_one():
+    with answering(200, {}) as server:
+        server.client().delete("/api/v1/namespaces/a/pods/b", uid="u1", grace=0)
+    sent = json.loads(server.requests[0][3])
+    assert sent == {"preconditions": {"uid": "u1"}, "gracePeriodSeconds": 0}
+
+
 # --- what a "no" becomes -------------------------------------------------------------------------
 
 
