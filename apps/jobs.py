@@ -4,7 +4,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.services import bin as bins
-from apps.services import deployments, pull_secrets, rollout_ends, rollout_steps
+from apps.services import (
+    config_stage_steps,
+    config_stages,
+    deployments,
+    pull_secrets,
+    rollout_ends,
+    rollout_steps,
+)
 from kcloud_site.operations.kinds import Kind, register
 
 
@@ -40,5 +47,13 @@ register(
         title=_("Empty the bin"),
         steps=rollout_steps.empty_steps,
         finished=rollout_ends.emptied,
+    )
+)
+register(
+    Kind(
+        key=config_stages.STAGE,
+        title=_("Publish configuration by stages"),
+        steps=config_stage_steps.stage_steps,
+        finished=config_stages.staged,
     )
 )

@@ -30,6 +30,7 @@ class ConfigRevision(models.Model):
     class State(models.TextChoices):
         DRAFT = "draft", _("Draft")
         PROPOSED = "proposed", _("Waiting for approval")
+        TRIAL = "trial", _("On trial")
         PUBLISHED = "published", _("Published")
         SUPERSEDED = "superseded", _("Superseded")
         WITHDRAWN = "withdrawn", _("Withdrawn")
@@ -53,6 +54,8 @@ class ConfigRevision(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
     # Why it was withdrawn by itself, {"what", "why", "remedy"}.
     reason = models.JSONField(default=_nothing, blank=True)
+    # Its newest trial: {"share", "seconds", "pods", "operation"}.
+    trial = models.JSONField(default=_nothing, blank=True)
     # Ids of all who wrote in it: in protected environments none of them may publish it.
     editors = models.JSONField(default=_nobody)
     created_by = models.CharField(max_length=150, blank=True)
@@ -74,7 +77,7 @@ class ConfigRevision(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["app", "environment"],
-                condition=models.Q(state__in=["draft", "proposed"]),
+                condition=models.Q(state__in=["draft", "proposed", "trial"]),
                 name="config_revision_one_open",
             ),
         ]
@@ -84,8 +87,8 @@ class ConfigRevision(models.Model):
 
     @property
     def is_open(self) -> bool:
-        """Whether it can still be changed or published."""
-        return self.state in (self.State.DRAFT, self.State.PROPOSED)
+        """Whether it is neither published nor given up yet."""
+        return self.state in (self.State.DRAFT, self.State.PROPOSED, self.State.TRIAL)
 
     @property
     def etag(self) -> str:

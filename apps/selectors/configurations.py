@@ -21,7 +21,7 @@ from clusters.models import Environment
 from kcloud_site.audit.trail import Subject
 
 State = ConfigRevision.State
-OPEN = (State.DRAFT, State.PROPOSED)
+OPEN = (State.DRAFT, State.PROPOSED, State.TRIAL)
 
 
 @dataclass(frozen=True)

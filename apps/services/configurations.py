@@ -47,6 +47,8 @@ def save_draft(
     base = now or reading.published(app, environment)
     if expected != (base.etag if base else ""):
         raise _changed(base)
+    if now is not None:
+        _refuse_on_trial(now)
     before = reading.entries_of(base)
     wanted = parse(entries, [each.name for each in before if each.secret])
     try:
@@ -54,7 +56,7 @@ def save_draft(
             if now is None:
                 row = _begin(app, environment, by, base.number if base else 0)
             else:
-                row = _claim(now, (State.DRAFT, State.PROPOSED), state=State.DRAFT, proposed_by="")
+                row = claim(now, (State.DRAFT, State.PROPOSED), state=State.DRAFT, proposed_by="")
             secrets = open_secrets(base) if base else {}
             _write(row, wanted, secrets, by, note)
     except IntegrityError as error:  # somebody began one between our reading and our writing
@@ -66,7 +68,7 @@ def propose(*, revision: ConfigRevision, by: Any, note: str = "") -> ConfigRevis
     """Hand the draft to whoever may publish it."""
     _refuse_closed(revision)
     with transaction.atomic():
-        row = _claim(
+        row = claim(
             revision,
             (State.DRAFT,),
             state=State.PROPOSED,
@@ -82,8 +84,10 @@ def withdraw(
 ) -> None:
     """It will not be published. `reason`: why the portal did it by itself."""
     _refuse_closed(revision)
+    if reason is None:
+        _refuse_on_trial(revision)
     with transaction.atomic():
-        row = _claim(revision, OPEN, state=State.WITHDRAWN, reason=dict(reason or {}))
+        row = claim(revision, OPEN, state=State.WITHDRAWN, reason=dict(reason or {}))
         trail.record(
             by=by,
             action="configuration.withdraw",
@@ -145,6 +149,7 @@ def copy_from(
 def refuse_unpublishable(revision: ConfigRevision, by: Any) -> None:
     """Raise when it cannot be published by this person now."""
     _refuse_closed(revision)
+    _refuse_on_trial(revision)
     newest = reading.published(revision.app, revision.environment)
     if (newest.number if newest else 0) != revision.base:
         raise _changed(newest)
@@ -165,14 +170,15 @@ def refuse_unpublishable(revision: ConfigRevision, by: Any) -> None:
         )
 
 
-def mark_published(revision: ConfigRevision, by: Any, note: str) -> None:
+def mark_published(revision: ConfigRevision, by: Any, note: str, *, proposed: bool | None = None) -> None:
     """The row and the trail; the caller's transaction makes it run."""
     name = trail.Actor.of(by).name
     before = reading.published(revision.app, revision.environment)
     if before is not None:
         ConfigRevision.objects.filter(pk=before.pk).update(state=State.SUPERSEDED)
-    approved = name if revision.state == State.PROPOSED else ""
-    row = _claim(
+    was_proposed = revision.state == State.PROPOSED if proposed is None else proposed
+    approved = name if was_proposed else ""
+    row = claim(
         revision,
         OPEN,
         state=State.PUBLISHED,
@@ -228,7 +234,7 @@ def _begin(app: App, environment: Environment, by: Any, base: int) -> ConfigRevi
     )
 
 
-def _claim(revision: ConfigRevision, states: tuple[str, ...], **fields: Any) -> ConfigRevision:
+def claim(revision: ConfigRevision, states: tuple[str, ...], **fields: Any) -> ConfigRevision:
     """Write to the row as it was read, or not at all: locks it until commit."""
     rows = ConfigRevision.objects.filter(pk=revision.pk, state__in=states, edition=revision.edition)
     if not rows.update(**fields, edition=revision.edition + 1, changed_at=timezone.now()):
@@ -301,6 +307,15 @@ def _refuse_closed(revision: ConfigRevision) -> None:
             % {"number": revision.number, "state": revision.get_state_display()},
             "",
             _("Begin a new draft."),
+        )
+
+
+def _refuse_on_trial(revision: ConfigRevision) -> None:
+    if revision.state == State.TRIAL:
+        raise ConfigurationRefused(
+            _("Revision r%(number)s is on trial.") % {"number": revision.number},
+            "",
+            _("Wait until the trial has ended, or cancel it."),
         )
 
 

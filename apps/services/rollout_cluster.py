@@ -12,6 +12,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from apps.manifests.paths import collection, path, path_of
+from apps.manifests.trial import trial_name
 from apps.manifests.workload import FIRST_SLOT, Settings
 from apps.models import Deployment, Workload
 from apps.rollouts.progress import Progress, judge
@@ -108,6 +109,7 @@ def delete_others(context: StepContext, workload: Workload, deployment: Deployme
         for slot in SLOTS:
             if (kind, _name(workload, slot)) != keep:
                 _delete(context, client, path(kind, namespace, _name(workload, slot)))
+    _delete(context, client, path("Deployment", namespace, trial_name(workload.app.name)))
     if workload.release is not None and not workload.release.spec.get("service"):
         _delete(context, client, path("Service", namespace, workload.app.name))
     numbers = {
@@ -121,6 +123,27 @@ def delete_others(context: StepContext, workload: Workload, deployment: Deployme
             _delete(context, client, path_of(each))
 
 
+def delete_trial(context: StepContext, workload: Workload, number: int) -> None:
+    """The pods that try a configuration revision, and the revision's objects unless it is what all run with."""
+    client, namespace = access.kubernetes_for(workload.environment), workload.environment.namespace
+    client_delete(client, path("Deployment", namespace, trial_name(workload.app.name)))
+    context.log(_("Took the pods on trial away."))
+    if number in (workload.config_revision, workload.good_config_revision):
+        return
+    for each in _settings_objects(workload):
+        annotations = (each.get("metadata") or {}).get("annotations") or {}
+        if each.get("immutable") and annotations.get(CONFIG_ANNOTATION) == str(number):
+            client_delete(client, path_of(each))
+
+
+def client_delete(client: Any, place: str) -> None:
+    """Delete it if it is there. Asks nobody whether the operation goes on: this is also how a cancelled one ends."""
+    try:
+        client.delete(place)
+    except ResourceNotFound:
+        return
+
+
 def remove_objects(context: StepContext, workload: Workload) -> None:
     """Everything but the volume claims."""
     client, namespace = access.kubernetes_for(workload.environment), workload.environment.namespace
@@ -128,6 +151,7 @@ def remove_objects(context: StepContext, workload: Workload) -> None:
     for kind in _KINDS:
         for slot in SLOTS:
             _delete(context, client, path(kind, namespace, _name(workload, slot)))
+    _delete(context, client, path("Deployment", namespace, trial_name(workload.app.name)))
     for each in _settings_objects(workload):
         _delete(context, client, path_of(each))
 
