@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from apps.views import applications, health, releases, workloads
+from apps.views import applications, health, imports, releases, workloads
 
 app_name = "apps"
 
@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern] = [
     # The words "new", "import", "bin", "images" are no names of applications (services.apps).
     path(TENANT, applications.app_list, name="list"),
     path(f"{TENANT}new/", applications.create, name="create"),
+    path(f"{TENANT}import/", imports.import_apps, name="import"),
     path(APP, applications.detail, name="detail"),
     path(f"{APP}edit/", applications.edit, name="edit"),
     path(f"{APP}remove/", applications.remove, name="remove"),

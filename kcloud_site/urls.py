@@ -15,7 +15,6 @@ urlpatterns = [
     path("", include("clusters.urls")),
     path("", include("apps.urls")),
     path("registry/", include("apps.registry_urls")),
-    path("", include("apps.urls")),
     path("", include("kcloud_site.operations.urls")),
 ]
 

@@ -20,6 +20,7 @@ from apps.services.images import resolve_image
 from apps.specs.reading import parse
 from apps.specs.spec import Spec, as_json
 from kcloud_site.audit import trail
+from kcloud_site.tenants.models import Tenant
 
 
 def publish_release(
@@ -29,31 +30,44 @@ def publish_release(
 
     Tags become digests now, so that what was tried in one environment is what runs in the next."""
     checked = parse(spec)
+    made = _drafted(app, version, checked, by, notes, source)
+    if app.releases.filter(version=made.version).exists():
+        raise _version_taken(made.version)
+    # Asks registries: outside of any transaction.
+    made.spec = as_json(pinned(checked, app.tenant, by))
+    return _save(made, by)
+
+
+def publish_pinned(
+    *, app: App, version: str, spec: Spec, by: Any, notes: str = "", source: str = Release.Source.FORM
+) -> Release:
+    """The same for a spec whose images `pinned` has fixed already: asks no registry, so it may be part of a
+    transaction."""
+    return _save(_drafted(app, version, spec, by, notes, source), by)
+
+
+def pinned(spec: Spec, tenant: Tenant, by: Any) -> Spec:
+    """The same with each image by its digest. Asks registries."""
+    containers = []
+    for container in spec.containers:
+        image, _digest = resolve_image(container.image, tenant=tenant, by=by)
+        containers.append(replace(container, image=image))
+    return replace(spec, containers=tuple(containers))
+
+
+def _drafted(app: App, version: str, spec: Spec, by: Any, notes: str, source: str) -> Release:
     made = Release(
         tenant_id=app.tenant_id,
         app=app,
         number=1,
         version=version.strip(),
-        spec=as_json(checked),
+        spec=as_json(spec),
         notes=notes,
         source=source,
         created_by=trail.Actor.of(by).name,
     )
     _clean(made)
-    if app.releases.filter(version=made.version).exists():
-        raise _version_taken(made.version)
-    # Asks registries: outside of any transaction.
-    made.spec = as_json(_pinned(checked, app, by))
-    return _save(made, by)
-
-
-def _pinned(spec: Spec, app: App, by: Any) -> Spec:
-    """The same with each image by its digest."""
-    containers = []
-    for container in spec.containers:
-        image, _digest = resolve_image(container.image, tenant=app.tenant, by=by)
-        containers.append(replace(container, image=image))
-    return replace(spec, containers=tuple(containers))
+    return made
 
 
 def _save(made: Release, by: Any) -> Release:

@@ -120,6 +120,7 @@ CONSOLE: dict[str, Row] = {
     "apps:health_panel": tenants("workload", "app.view"),
     "apps:all": anywhere("app.view"),
     "apps:list": tenants("apps", "app.view"),
+    "apps:import": tenants("apps", "app.edit"),
     "apps:create": tenants("apps", "app.edit"),
     "apps:detail": tenants("app", "app.view"),
     "apps:edit": tenants("app", "app.edit"),

@@ -49,6 +49,7 @@ def site(tmp_path_factory, django_db_setup, django_db_blocker):
             cluster = planned(site, "shared", ["r1"], ["r2"])
             operation = carry_out(deployment.deploy_cluster(cluster=cluster, by=site.by))
             assert operation.state == State.SUCCEEDED, operation.failure
+            cluster.refresh_from_db()
             tenant = tenants.create_tenant(name="retail", title="Retail", by=site.by)
             give_quota(tenant)
             made = carry_out(newest(ask(tenant, cluster, by=site.by)))
