@@ -13,10 +13,12 @@ from collections.abc import Iterable
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from apps.diagnosing.diagnosis import reason_of
 from apps.manifests.workload import FIRST_SLOT
 from apps.models import Deployment, Workload
 from apps.rollouts.progress import Progress
 from apps.rollouts.strategy import BLUE_GREEN, Strategy
+from apps.selectors import diagnosis
 from apps.selectors.workloads import full
 from apps.services import rollout_return
 from apps.services.rollout_cluster import (
@@ -188,6 +190,9 @@ def _not_available(workload: Workload, progress: Progress, timeout: float) -> St
         "available": progress.available,
         "wanted": progress.wanted,
     }
+    cause = reason_of(diagnosis.report_of(workload), _)
+    if cause is not None:
+        return StepFailed(what=what, why=f"{cause['what']}: {cause['why']} {counted}", remedy=cause["remedy"])
     return StepFailed(
         what=what,
         why=f"{progress.stuck}. {counted}" if progress.stuck else counted,

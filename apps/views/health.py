@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
@@ -19,7 +20,7 @@ from apps.selectors import diagnosis
 from apps.views.frame import opened_workload, workload_frame
 from kcloud_site.tenants import permissions
 
-PODS_SHOWN = 8
+PODS_SHOWN, FRESH_SECONDS = 8, 4
 # Where each action of a diagnosis leads: address, whether it is about the workload or the application, and the words.
 _OF_WORKLOAD, _OF_APP, _OF_ENVIRONMENT = "workload", "app", "environment"
 CLICKS: dict[str, tuple[str, str, Any]] = {
@@ -29,8 +30,8 @@ CLICKS: dict[str, tuple[str, str, Any]] = {
     "scale": ("apps:scale", _OF_WORKLOAD, _("Scale")),
     "deploy": ("apps:deploy", _OF_WORKLOAD, _("Deploy")),
     "pod": ("apps:events", _OF_WORKLOAD, _("See the events")),
-    "releases": ("apps:detail", _OF_APP, _("Open the releases")),
-    "health": ("apps:detail", _OF_APP, _("Open the releases")),
+    "releases": ("apps:releases", _OF_APP, _("Open the releases")),
+    "health": ("apps:releases", _OF_APP, _("Open the releases")),
     "environment": ("clusters:environment", _OF_ENVIRONMENT, _("Open the environment")),
 }
 STATES = {"down": "down", "degraded": "degraded", "notice": "paused"}
@@ -83,7 +84,7 @@ def panel(request: HttpRequest, tenant: str, app: str, environment: str) -> Http
 
 def _context(request: HttpRequest, workload: Workload) -> dict[str, Any]:
     with_logs = permissions.may(request.user, "log.view", workload)
-    found = diagnosis.examine(workload, with_logs=with_logs)
+    found = _examined(workload, with_logs)
     return {
         **workload_frame(request, workload, "health"),
         "report": found.report,
@@ -92,6 +93,16 @@ def _context(request: HttpRequest, workload: Workload) -> dict[str, Any]:
         "key": state_of(found.report),
         "with_logs": with_logs,
     }
+
+
+def _examined(workload: Workload, with_logs: bool) -> diagnosis.Examination:
+    """Everybody who looks at the same moment is answered by one look at the cluster."""
+    key = f"diagnosis:{workload.pk}:{workload.changed_at.timestamp()}:{with_logs}"
+    found: diagnosis.Examination | None = cache.get(key)
+    if found is None:
+        found = diagnosis.examine(workload, with_logs=with_logs)
+        cache.set(key, found, FRESH_SECONDS)
+    return found
 
 
 def state_of(report: Report) -> str:

@@ -100,7 +100,7 @@ def test_a_bad_release_goes_back_by_itself_and_is_kept_out(running, app, environ
     now = workload()
     assert (made.state, now.release.version, now.state) == ("returned", "1.0", "healthy")
     assert "1.1" in made.reason["what"]
-    assert "CrashLoopBackOff" in made.reason["why"]
+    assert "ended with code 1" in made.reason["why"]
     assert template(cluster)["spec"]["containers"][0]["image"] != BAD_IMAGE
     assert operation_of(made).state == State.FAILED
     with pytest.raises(ReleasePinned):
