@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from apps.views import applications, health, imports, releases, workloads
+from apps.views import applications, health, images, imports, releases, workloads
 
 app_name = "apps"
 
@@ -16,6 +16,9 @@ urlpatterns: list[URLPattern] = [
     path(TENANT, applications.app_list, name="list"),
     path(f"{TENANT}new/", applications.create, name="create"),
     path(f"{TENANT}import/", imports.import_apps, name="import"),
+    path(f"{TENANT}images/", images.image_list, name="images"),
+    path(f"{TENANT}images/<path:repository>/remove/<str:digest>/", images.remove, name="image_remove"),
+    path(f"{TENANT}images/<path:repository>/", images.repository, name="image"),
     path(APP, applications.detail, name="detail"),
     path(f"{APP}edit/", applications.edit, name="edit"),
     path(f"{APP}remove/", applications.remove, name="remove"),

@@ -63,6 +63,12 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
         "app": named,
         "release": {**named, "number": release.number},
         "workload": {**named, "environment": environment.name},
+        "image": {"tenant": tenant.name, "repository": "shop"},
+        "image_content": {
+            "tenant": tenant.name,
+            "repository": "shop",
+            "digest": "sha256:" + "0" * 64,
+        },
         "loan": {"tenant": tenant.name, "pk": loan.pk},
         "request": {"tenant": tenant.name, "pk": request.pk},
         "request_kind": {"tenant": tenant.name, "kind": "quota"},
