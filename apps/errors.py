@@ -18,6 +18,7 @@ __all__ = [
     "ConfigurationInvalid",
     "ConfigurationRefused",
     "FourEyes",
+    "HealingRefused",
     "ImageError",
     "ImageForbidden",
     "ImageNameRefused",
@@ -55,6 +56,10 @@ class ReleasePinned(AppError):
 
 class WorkloadRefused(AppError):
     """The workload, its environment or its cluster is not in a state in which this can be done."""
+
+
+class HealingRefused(AppError):
+    """A suggestion of self-healing was decided already, or no longer fits what runs."""
 
 
 class SpecInvalid(Exception):

@@ -8,11 +8,17 @@ from apps.services import (
     config_stage_steps,
     config_stages,
     deployments,
+    healing_rounds,
     pull_secrets,
     rollout_ends,
     rollout_steps,
 )
 from kcloud_site.operations.kinds import Kind, register
+
+
+def heal() -> None:
+    """By the clock: applications that are not well climb the ladder, changed objects are put back."""
+    healing_rounds.look_after()
 
 
 def empty_bin() -> None:

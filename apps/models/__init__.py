@@ -3,9 +3,22 @@
 from apps.models.applications import App
 from apps.models.configurations import ConfigRevision
 from apps.models.deployments import Deployment, Pin
+from apps.models.healing import HealingConsent, HealingDecision, Rung
 from apps.models.pods import SeenPods
 from apps.models.registry import RegistrySecret
 from apps.models.releases import Release
 from apps.models.workloads import Workload
 
-__all__ = ["App", "ConfigRevision", "Deployment", "Pin", "RegistrySecret", "Release", "SeenPods", "Workload"]
+__all__ = [
+    "App",
+    "ConfigRevision",
+    "Deployment",
+    "HealingConsent",
+    "HealingDecision",
+    "Pin",
+    "RegistrySecret",
+    "Release",
+    "Rung",
+    "SeenPods",
+    "Workload",
+]

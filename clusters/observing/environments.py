@@ -104,7 +104,7 @@ def _compare(wanted: Object, found: Object | None) -> Difference | None:
         where=", ".join(path for path, _wanted, _found in where)[:_LONGEST],
         wanted="; ".join(_shown(each) for _path, each, _found in where)[:_LONGEST],
         found="; ".join(_shown(each) for _path, _wanted, each in where)[:_LONGEST],
-        by=_changed_by(found),
+        by=changed_by(found),
     )
 
 
@@ -155,7 +155,7 @@ def _amount(value: Any) -> Any:
     return quantity(value) or (0.0 if str(value).startswith("0") else value)
 
 
-def _changed_by(found: Object) -> str:
+def changed_by(found: Object) -> str:
     """The last other hand on the object, by `managedFields`; status is the controllers' own business."""
     rows = _map(found.get("metadata")).get("managedFields")
     others = [
