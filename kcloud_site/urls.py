@@ -13,6 +13,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include("kcloud_site.api")),
     path("", include("clusters.urls")),
+    path("", include("apps.urls")),
     path("registry/", include("apps.registry_urls")),
     path("", include("kcloud_site.operations.urls")),
 ]
