@@ -1,0 +1,1 @@
+"""Log lines of applications: reading, ordering, filtering and pointing at them. Pure."""
