@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 import urllib3
@@ -31,6 +31,8 @@ from kubernetes.client import ApiClient, Configuration
 
 from clusters.adapters import answers, applying
 from clusters.adapters.connections import checked_pool, tls_context
+from clusters.adapters.execution import PROTOCOLS, Execution, listen
+from clusters.adapters.websocket import Refused, WebSocket, WebSocketError
 from clusters.errors import AddressRefused, ClusterRefused, ClusterUnreachable, ResourceNotFound
 from kcloud_site.outbound.addresses import AddressRule
 
@@ -159,6 +161,56 @@ class KubernetesClient:
             self._call("DELETE", path, {"propagationPolicy": "Background"}, body)
         except ResourceNotFound:
             return
+
+    # --- commands ---------------------------------------------------------------------------------
+
+    def execute(
+        self, path: str, command: Sequence[str], *, container: str, seconds: float, max_output: int
+    ) -> Execution:
+        """Run a command in a container of the pod at `path`, its input closed, and listen for so long and so much."""
+        named = [("container", container), ("stdout", "true"), ("stderr", "true")]
+        target = f"{path}/exec?{urlencode([*(('command', each) for each in command), *named])}"
+        headers = {"User-Agent": FIELD_MANAGER}
+        self._api.update_params_for_auth(headers, [], ["BearerToken"])
+        connection, endpoint = self._connect()
+        try:
+            channel = WebSocket(connection.sock, time.monotonic() + seconds)
+            host = urlsplit(endpoint)
+            channel.open(host.netloc, host.path + target, headers, PROTOCOLS)
+            return listen(channel, max_output)
+        except Refused as error:
+            raise answers.refused(error.status, error.body, f"{path}/exec") from error
+        except (WebSocketError, OSError) as error:
+            # Never at the next server: the command may have begun.
+            raise answers.unreachable([f"{endpoint}: {answers.plain(error)}"]) from error
+        finally:
+            connection.close()
+
+    def _connect(self) -> tuple[Any, str]:
+        """A connection of its own to the first API server that takes one."""
+        problems: list[str] = []
+        for index in self._order():
+            endpoint = self._endpoints[index]
+            try:
+                return self._connected(endpoint), endpoint
+            except (urllib3.exceptions.HTTPError, ssl.SSLError, OSError, ValueError) as error:
+                cause: Exception = error
+                problems.append(f"{endpoint}: {answers.plain(error)}")
+        raise answers.unreachable(problems) from cause
+
+    def _connected(self, endpoint: str) -> Any:
+        """A connection of its own, checked as every other."""
+        if self._closed:
+            raise ClusterUnreachable(_("The connection to the cluster is closed."))
+        pool: Any = self._pools.connection_from_url(endpoint)
+        connection = pool._new_conn()
+        connection.timeout = CONNECT_SECONDS
+        try:
+            connection.connect()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     # --- watching ---------------------------------------------------------------------------------
 

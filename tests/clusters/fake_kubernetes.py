@@ -12,6 +12,7 @@ from typing import Any
 
 from clusters.adapters import applying
 from clusters.adapters.answers import as_object, path_of
+from clusters.adapters.execution import EXITED, Execution
 from clusters.errors import ClusterUnreachable, ResourceConflict, ResourceNotFound
 from clusters.manifests.network_policy import LEASES_PATH, WAY_LABEL
 
@@ -35,6 +36,9 @@ class FakeKubernetes:
         # When the next token ends; what keeps a deleted object from going, in words.
         self.token_ends = "2036-01-01T00:00:00Z"
         self.stuck = ""
+        # What the next commands answer, and those that were run: (pod's path, command, container).
+        self.execution = Execution(b"", EXITED, 0)
+        self.executed: builtins.list[tuple[str, builtins.list[str], str]] = []
         self.graces: builtins.list[int | None] = []
         self._applied: dict[str, dict[str, Any]] = {}
         self._version = 100
@@ -151,6 +155,13 @@ class FakeKubernetes:
     ) -> Iterator[bytes]:
         for kind, item in self.watch(path, resource_version, timeout, **selectors):
             yield json.dumps({"type": kind, "object": item}).encode()
+
+    def execute(
+        self, path: str, command: Sequence[str], *, container: str, seconds: float, max_output: int
+    ) -> Execution:
+        self._ask(f"{path}/exec")
+        self.executed.append((path, list(command), container))
+        return self.execution
 
     def close(self) -> None:
         self.closed = True
