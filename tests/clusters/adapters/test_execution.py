@@ -156,6 +156,5 @@ def test_a_command_is_sent_once_also_when_there_is_another_server_to_ask():
 
 
 def test_silence_is_not_waited_for_longer_than_its_time():
-    with HostileServer(lambda handler: server.release.wait(20)) as server:
-        with pytest.raises(ClusterUnreachable):
-            run(server, seconds=0.4)
+    with HostileServer(lambda handler: server.release.wait(20)) as server, pytest.raises(ClusterUnreachable):
+        run(server, seconds=0.4)
