@@ -2,7 +2,18 @@
 
 from django.urls import URLPattern, path
 
-from apps.views import applications, health, images, imports, releases, workloads
+from apps.views import (
+    applications,
+    bin,
+    changes,
+    deployments,
+    health,
+    images,
+    imports,
+    pods,
+    releases,
+    workloads,
+)
 
 app_name = "apps"
 
@@ -19,6 +30,9 @@ urlpatterns: list[URLPattern] = [
     path(f"{TENANT}images/", images.image_list, name="images"),
     path(f"{TENANT}images/<path:repository>/remove/<str:digest>/", images.remove, name="image_remove"),
     path(f"{TENANT}images/<path:repository>/", images.repository, name="image"),
+    path(f"{TENANT}bin/", bin.bin_list, name="bin"),
+    path(f"{TENANT}bin/<int:pk>/restore/", bin.restore, name="bin_restore"),
+    path(f"{TENANT}bin/<int:pk>/empty/", bin.empty, name="bin_empty"),
     path(APP, applications.detail, name="detail"),
     path(f"{APP}edit/", applications.edit, name="edit"),
     path(f"{APP}remove/", applications.remove, name="remove"),
@@ -26,6 +40,18 @@ urlpatterns: list[URLPattern] = [
     path(f"{APP}releases/new/", releases.publish, name="publish"),
     path(f"{APP}releases/<int:number>/", releases.release, name="release"),
     path(WORKLOAD, workloads.workload, name="workload"),
+    path(f"{WORKLOAD}deployments/", deployments.deployment_list, name="deployments"),
+    path(f"{WORKLOAD}deployments/<int:number>/", deployments.deployment, name="deployment"),
+    path(f"{WORKLOAD}scale/", changes.scale, name="scale"),
+    path(f"{WORKLOAD}stop/", changes.stop, name="stop"),
+    path(f"{WORKLOAD}start/", changes.start, name="start"),
+    path(f"{WORKLOAD}restart/", changes.restart, name="restart"),
+    path(f"{WORKLOAD}undo/", changes.undo, name="undo"),
+    path(f"{WORKLOAD}remove/", changes.remove, name="workload_remove"),
+    path(f"{WORKLOAD}pins/<int:pk>/lift/", changes.pin_lift, name="pin_lift"),
+    path(f"{WORKLOAD}pods/", pods.pod_list, name="pods"),
+    path(f"{WORKLOAD}pods/<str:pod>/", pods.pod, name="pod"),
+    path(f"{WORKLOAD}events/", pods.events, name="events"),
     path(f"{WORKLOAD}health/", health.health, name="health"),
     path(f"{WORKLOAD}health/panel/", health.panel, name="health_panel"),
 ]

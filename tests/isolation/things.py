@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from apps.models import App, Release, Workload
+from apps.models import App, Deployment, Pin, Release, Workload
 from clusters.models import Cluster, Environment, TenantRequest
 from kcloud_site.audit import trail
 from kcloud_site.operations.models import Operation, State
@@ -56,7 +56,7 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
     request = TenantRequest.objects.create(tenant=tenant, kind="quota", wanted=wanted, reason="x")
     app = App.objects.create(tenant=tenant, name="web")
     release = Release.objects.create(tenant=tenant, app=app, number=1, version="1.0", spec=WEB)
-    Workload.objects.create(tenant=tenant, app=app, environment=environment, release=release)
+    workload = Workload.objects.create(tenant=tenant, app=app, environment=environment, release=release)
     named = {"tenant": tenant.name, "app": app.name}
     return {
         "apps": {"tenant": tenant.name},
@@ -69,6 +69,7 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
             "repository": "shop",
             "digest": "sha256:" + "0" * 64,
         },
+        **_about_workload(workload, {**named, "environment": environment.name}),
         "loan": {"tenant": tenant.name, "pk": loan.pk},
         "request": {"tenant": tenant.name, "pk": request.pk},
         "request_kind": {"tenant": tenant.name, "kind": "quota"},
@@ -80,6 +81,23 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
         "audit_event": {"pk": _audited(tenant, operator).pk},
         "webhook": _webhook(tenant),
         **_about_members(tenant),
+    }
+
+
+def _about_workload(workload: Workload, named: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """A deployment, a release that is kept out, a pod, and a second workload that waits in the bin."""
+    tenant, now = workload.tenant, timezone.now()
+    Deployment.objects.create(tenant=tenant, workload=workload, number=1, action="deploy")
+    pin = Pin.objects.create(tenant=tenant, workload=workload, release=workload.release)
+    other = App.objects.create(tenant=tenant, name="old")
+    binned = Workload.objects.create(
+        tenant=tenant, app=other, environment=workload.environment, binned_at=now, purge_at=now
+    )
+    return {
+        "deployment": {**named, "number": 1},
+        "pin": {**named, "pk": pin.pk},
+        "pod": {**named, "pod": "web-1"},
+        "binned": {"tenant": tenant.name, "pk": binned.pk},
     }
 
 
