@@ -35,6 +35,8 @@ def binned(tenant: Tenant) -> QuerySet[Workload]:
 
 def operation_of(deployment: Deployment) -> Operation | None:
     """Its operation, unless that was pruned."""
+    if deployment.operation_id is None:
+        return None
     return Operation.objects.filter(pk=deployment.operation_id).defer("inputs").first()
 
 
