@@ -47,7 +47,7 @@ class Container:
     @property
     def is_running(self) -> bool:
         """It runs at this moment."""
-        return bool(part(self.status, "state", "running"))
+        return "running" in part(self.status, "state")
 
     @property
     def is_ready(self) -> bool:

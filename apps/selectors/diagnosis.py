@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
@@ -21,6 +21,7 @@ from apps.diagnosing.diagnosis import Report
 from apps.diagnosing.facts import Facts, name_of, part, parts, text
 from apps.diagnosing.nodes import is_lost
 from apps.manifests.workload import FIRST_SLOT
+from apps.models import ConfigRevision
 from clusters import access
 from clusters.errors import ClusterError, ClusterRefused, ResourceNotFound
 from clusters.manifests.workload_labels import APP_LABEL
@@ -70,7 +71,7 @@ def examine(workload: Workload, *, with_logs: bool = True) -> Examination:
 
 def _facts_of(workload: Workload, kind: str, with_logs: bool) -> Facts:
     environment = workload.environment
-    return gather(
+    found = gather(
         access.kubernetes_for(environment, timeout=ANSWER_SECONDS),
         namespace=environment.namespace,
         app=workload.app.name,
@@ -79,6 +80,16 @@ def _facts_of(workload: Workload, kind: str, with_logs: bool) -> Facts:
         nodes=node_facts(environment.cluster),
         with_logs=with_logs,
     )
+    return replace(found, keys=_keys_of(workload))
+
+
+def _keys_of(workload: Workload) -> list[str]:
+    """The names, never the values, in the configuration it runs with."""
+    rows = ConfigRevision.objects.filter(
+        app_id=workload.app_id, environment_id=workload.environment_id, number=workload.config_revision or 0
+    )
+    entries = rows.values_list("entries", flat=True).first()
+    return [text(each, "name") for each in parts(entries)]
 
 
 def gather(

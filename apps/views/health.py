@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 from apps.diagnosing.diagnosis import Diagnosis, Report
 from apps.models import Workload
 from apps.selectors import diagnosis
+from apps.selectors.workloads import right_to_change
 from apps.views.frame import opened_workload, workload_frame
 from kcloud_site.tenants import permissions
 
@@ -34,6 +35,9 @@ CLICKS: dict[str, tuple[str, str, Any]] = {
     "health": ("apps:releases", _OF_APP, _("Open the releases")),
     "environment": ("clusters:environment", _OF_ENVIRONMENT, _("Open the environment")),
 }
+# Actions that need a right besides the one to see the page.
+RIGHTS = {"logs": "log.view", "config": "config.view", "environment": "environment.view"}
+CHANGES = ("deploy", "scale")
 STATES = {"down": "down", "degraded": "degraded", "notice": "paused"}
 
 
@@ -88,7 +92,7 @@ def _context(request: HttpRequest, workload: Workload) -> dict[str, Any]:
     return {
         **workload_frame(request, workload, "health"),
         "report": found.report,
-        "rows": [_row(workload, each) for each in found.report.diagnoses],
+        "rows": [_row(request, workload, each) for each in found.report.diagnoses],
         "advice": [(each.path, each.message_in(gettext), each.remedy_in(gettext)) for each in found.advice],
         "key": state_of(found.report),
         "with_logs": with_logs,
@@ -112,15 +116,23 @@ def state_of(report: Report) -> str:
     return STATES[report.worst.severity] if report.worst else "healthy"
 
 
-def _row(workload: Workload, each: Diagnosis) -> Row:
-    address, about, words = CLICKS[each.action]
+def _row(request: HttpRequest, workload: Workload, each: Diagnosis) -> Row:
+    words = CLICKS[each.action][2]
+    texts = each.title_in(gettext), each.cause_in(gettext), each.remedy_in(gettext)
+    right = right_to_change(workload.environment) if each.action in CHANGES else RIGHTS.get(each.action)
+    may = right is None or permissions.may(request.user, right, workload)
+    return Row(each, *texts, _click(workload, each.action) if may else "", words)
+
+
+def _click(workload: Workload, action: str) -> str:
+    """Where an action leads; empty while the portal has no such page."""
+    address, about, _words = CLICKS[action]
     arguments = {
         _OF_WORKLOAD: (workload.tenant.name, workload.app.name, workload.environment.name),
         _OF_APP: (workload.tenant.name, workload.app.name),
         _OF_ENVIRONMENT: (workload.tenant.name, workload.environment.name),
     }[about]
     try:
-        click = reverse(address, args=arguments)
+        return reverse(address, args=arguments)
     except NoReverseMatch:
-        click = ""
-    return Row(each, each.title_in(gettext), each.cause_in(gettext), each.remedy_in(gettext), click, words)
+        return ""

@@ -1,15 +1,21 @@
 """What real clusters said about each trouble is named right, in words of both languages, with evidence."""
 
 import copy
+import importlib
+import pkgutil
+from pathlib import Path
 
 import pytest
 from django.utils.translation import gettext, override
 
+import apps.diagnosing
 from apps.diagnosing import doctor
-from apps.diagnosing.diagnosis import per_pod, reason_of
+from apps.diagnosing.diagnosis import Wording, per_pod, reason_of
 from apps.diagnosing.facts import Facts
+from apps.views.health import CLICKS
 from tests.apps.diagnosing import kept
 
+ROOT = Path(__file__).resolve().parents[3]
 TROUBLES = [name for name in kept.names() if kept.read(name)[0]]
 
 
@@ -97,3 +103,15 @@ def test_a_failure_of_the_past_is_no_trouble_now():
     status["ready"] = True
     facts["slices"][0]["endpoints"][0]["conditions"]["ready"] = True
     assert doctor.diagnose(Facts.of(facts)).is_well
+
+
+def wordings():
+    for module in pkgutil.iter_modules(apps.diagnosing.__path__):
+        content = vars(importlib.import_module(f"apps.diagnosing.{module.name}"))
+        yield from (each for each in content.values() if isinstance(each, Wording))
+
+
+def test_every_code_is_documented_and_every_action_leads_somewhere():
+    page = (ROOT / "docs/diagnosis.md").read_text()
+    assert {each.code for each in wordings() if f"`{each.code}`" not in page} == set()
+    assert {each.action for each in wordings()} <= set(CLICKS)

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from apps.models import Workload
+from apps.models import ConfigRevision, Workload
 from apps.selectors.diagnosis import examine
 from apps.services import deployments
 from clusters.errors import ClusterUnreachable
@@ -136,3 +136,23 @@ def test_the_cluster_is_asked_a_bounded_number_of_times(broken, cluster):
     cluster.asked.clear()
     examine(broken)
     assert len(cluster.asked) <= 12
+
+
+def test_a_key_that_is_missing_is_compared_with_those_of_the_configuration(
+    see, join, tenant, broken, cluster
+):
+    ConfigRevision.objects.create(
+        tenant=tenant,
+        app=broken.app,
+        environment=broken.environment,
+        number=3,
+        entries=[{"name": "GREETING", "kind": "variable", "value": "planted-value"}],
+    )
+    Workload.objects.update(config_revision=3)
+    pod = cluster.objects[f"{PODS}/web-0"]
+    message = "couldn't find key GREETINGS in ConfigMap retail-dev/web-variables-3"
+    waiting = {"waiting": {"reason": "CreateContainerConfigError", "message": message}}
+    pod["status"]["containerStatuses"][0] |= {"state": waiting, "lastState": {}}
+    page = see(join(tenant, "viewer"))
+    assert "Similar keys: GREETING." in page
+    assert "planted-value" not in page
