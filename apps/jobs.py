@@ -3,8 +3,8 @@
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from apps.services import bin as bins
 from apps.services import (
+    adopting,
     config_stage_steps,
     config_stages,
     deployments,
@@ -13,12 +13,18 @@ from apps.services import (
     rollout_ends,
     rollout_steps,
 )
+from apps.services import bin as bins
 from kcloud_site.operations.kinds import Kind, register
 
 
 def heal() -> None:
     """By the clock: applications that are not well climb the ladder, changed objects are put back."""
     healing_rounds.look_after()
+
+
+def look_at_adopted() -> None:
+    """By the clock: how the workloads are that were there before."""
+    adopting.look_at_all()
 
 
 def empty_bin() -> None:

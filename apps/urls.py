@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from apps.views import (
+    adopting,
     applications,
     bin,
     changes,
@@ -33,6 +34,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{TENANT}bin/", bin.bin_list, name="bin"),
     path(f"{TENANT}bin/<int:pk>/restore/", bin.restore, name="bin_restore"),
     path(f"{TENANT}bin/<int:pk>/empty/", bin.empty, name="bin_empty"),
+    path(f"{TENANT}adopt/<slug:environment>/", adopting.adopt, name="adopt"),
     path(APP, applications.detail, name="detail"),
     path(f"{APP}edit/", applications.edit, name="edit"),
     path(f"{APP}remove/", applications.remove, name="remove"),

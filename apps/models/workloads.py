@@ -49,6 +49,9 @@ class Workload(models.Model):
     stopped = models.BooleanField(default=False)
     # Which of two sets of pods the Service leads to; a blue-green deployment changes it.
     slot = models.CharField(max_length=5, choices=Slot.choices, default=Slot.BLUE)
+    # One that was there before and was taken over as it runs: {"kind", "name", "selector", "release", "services"}.
+    # Until another release takes its place, its own object is scaled and restarted, and nothing else of it changes.
+    adopted = models.JSONField(default=dict, blank=True)
     # Pods are made anew when it changes.
     restarted_at = models.DateTimeField(null=True)
 

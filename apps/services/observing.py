@@ -66,7 +66,8 @@ def _workloads(cluster_pk: int, keys: Sequence[tuple[str, str]]) -> Iterable[Wor
 
 
 def _all(cluster_pk: int) -> QuerySet[Workload]:
-    rows = Workload.objects.filter(environment__cluster_id=cluster_pk)
+    # The pods of adopted ones have no labels of ours: apps.services.adopting looks after them.
+    rows = Workload.objects.filter(environment__cluster_id=cluster_pk, adopted={})
     return rows.select_related("app", "environment", "release", "seen_pods")
 
 

@@ -22,7 +22,7 @@ from apps.selectors.workloads import pulls_from_own_registry, wanted_objects
 from apps.services.pull_secrets import ensure_pull_secret
 from clusters import access
 from clusters.errors import ClusterRefused, ResourceNotFound, WatchExpired
-from clusters.manifests.workload_labels import APP_LABEL, CONFIG_ANNOTATION, SLOT_LABEL
+from clusters.manifests.workload_labels import APP_LABEL, CONFIG_ANNOTATION, RESTART_ANNOTATION, SLOT_LABEL
 from kcloud_site.operations.kinds import StepContext
 
 Object = dict[str, Any]
@@ -46,6 +46,9 @@ def apply_all(
 ) -> None:
     """Server-side apply of everything. `switch` False and another slot: the Service stays where it is."""
     client = access.kubernetes_for(workload.environment)
+    if is_adopted(workload, slot):
+        _patch_adopted(context, workload)
+        return
     if workload.release is not None and pulls_from_own_registry(workload.release):
         ensure_pull_secret(environment=workload.environment)
     wanted = wanted_objects(workload, settings, strategy, slot)
@@ -60,13 +63,9 @@ def apply_all(
 def look(workload: Workload, slot: str) -> tuple[Progress, str]:
     """How far the pods of one slot are, and the version of the workload's object, to watch from."""
     client, namespace = access.kubernetes_for(workload.environment), workload.environment.namespace
-    kind = _kind(workload)
+    kind = _kind(workload, slot)
     found = client.get(path(kind, namespace, _name(workload, slot)))
-    page = client.get(
-        collection("Pod", namespace),
-        labelSelector=f"{APP_LABEL}={workload.app.name},{SLOT_LABEL}={slot}",
-        limit=1000,
-    )
+    page = client.get(collection("Pod", namespace), labelSelector=_selector(workload, slot), limit=1000)
     release = str(workload.release.number) if workload.release else ""
     version = str((found.get("metadata") or {}).get("resourceVersion", ""))
     return judge({"kind": kind, **found}, page.get("items") or [], release), version
@@ -89,7 +88,7 @@ def await_change(
     if pods:
         place, selector = collection("Pod", namespace), {"labelSelector": f"{APP_LABEL}={workload.app.name}"}
     else:
-        place = collection(_kind(workload), namespace)
+        place = collection(_kind(workload, slot or workload.slot), namespace)
         selector = {"fieldSelector": f"metadata.name={_name(workload, slot or workload.slot)}"}
     try:
         for kind, _found in client.watch(place, version, timeout=max(1.0, seconds), **selector):
@@ -104,7 +103,9 @@ def await_change(
 def delete_others(context: StepContext, workload: Workload, deployment: Deployment) -> None:
     """The other slot, the other kind, and revisions of the configuration that neither now nor the way back needs."""
     client, namespace = access.kubernetes_for(workload.environment), workload.environment.namespace
-    keep = (_kind(workload), _name(workload, workload.slot))
+    if workload.adopted and workload.slot != FIRST_SLOT:
+        _let_go(context, client, workload)
+    keep = (_kind(workload, workload.slot), _name(workload, workload.slot))
     for kind in _KINDS:
         for slot in SLOTS:
             if (kind, _name(workload, slot)) != keep:
@@ -148,6 +149,12 @@ def remove_objects(context: StepContext, workload: Workload) -> None:
     """Everything but the volume claims."""
     client, namespace = access.kubernetes_for(workload.environment), workload.environment.namespace
     _delete(context, client, path("Service", namespace, workload.app.name))
+    if workload.adopted:
+        # What comes back from the bin is made by us.
+        adopted = workload.adopted
+        _delete(context, client, path(adopted["kind"], namespace, adopted["name"]))
+        Workload.objects.filter(pk=workload.pk).update(adopted={})
+        workload.adopted = {}
     for kind in _KINDS:
         for slot in SLOTS:
             _delete(context, client, path(kind, namespace, _name(workload, slot)))
@@ -205,9 +212,58 @@ def _delete(context: StepContext, client: Any, place: str) -> None:
     context.log(_("deleted %(name)s") % {"name": place.rsplit("/", 2)[-2] + "/" + place.rsplit("/", 1)[-1]})
 
 
-def _kind(workload: Workload) -> str:
+def is_adopted(workload: Workload, slot: str) -> bool:
+    """Whether the pods of this slot are of an object that was there before."""
+    return bool(workload.adopted) and slot == FIRST_SLOT
+
+
+def must_replace(workload: Workload) -> bool:
+    """Whether what was adopted has to give way: another release, or a configuration, cannot run in its object."""
+    adopted = workload.adopted
+    return bool(adopted) and (
+        workload.release_id != adopted["release"] or workload.config_revision is not None
+    )
+
+
+def _patch_adopted(context: StepContext, workload: Workload) -> None:
+    """Replicas and restarts of an object that was there before; nothing else of it is touched."""
+    adopted, namespace = workload.adopted, workload.environment.namespace
+    changes: Object = {"replicas": workload.wanted_replicas}
+    if workload.restarted_at is not None:
+        annotations = {RESTART_ANNOTATION: workload.restarted_at.isoformat()}
+        changes["template"] = {"metadata": {"annotations": annotations}}
+    client = access.kubernetes_for(workload.environment)
+    client.patch(path(adopted["kind"], namespace, adopted["name"]), {"spec": changes})
+    context.log(_("changed %(name)s") % {"name": f"{adopted['kind']} {adopted['name']}"})
+
+
+def _let_go(context: StepContext, client: Any, workload: Workload) -> None:
+    """Our own pods serve: lead the Services of the adopted one to them and delete it."""
+    adopted, namespace = workload.adopted, workload.environment.namespace
+    ours = {APP_LABEL: workload.app.name, SLOT_LABEL: workload.slot}
+    for name in adopted.get("services", []):
+        if name != workload.app.name:
+            gone = dict.fromkeys(set(adopted["selector"]) - set(ours))
+            client.patch(path("Service", namespace, name), {"spec": {"selector": {**gone, **ours}}})
+            context.log(_("Service %(name)s leads to the new pods.") % {"name": name})
+    _delete(context, client, path(adopted["kind"], namespace, adopted["name"]))
+    Workload.objects.filter(pk=workload.pk).update(adopted={})
+    workload.adopted = {}
+
+
+def _selector(workload: Workload, slot: str) -> str:
+    if is_adopted(workload, slot):
+        return ",".join(f"{key}={value}" for key, value in sorted(workload.adopted["selector"].items()))
+    return f"{APP_LABEL}={workload.app.name},{SLOT_LABEL}={slot}"
+
+
+def _kind(workload: Workload, slot: str) -> str:
+    if is_adopted(workload, slot):
+        return str(workload.adopted["kind"])
     return str(workload.release.spec.get("kind", "Deployment")) if workload.release else "Deployment"
 
 
 def _name(workload: Workload, slot: str) -> str:
+    if is_adopted(workload, slot):
+        return str(workload.adopted["name"])
     return workload.app.name if slot == FIRST_SLOT else f"{workload.app.name}-{slot}"

@@ -27,6 +27,7 @@ from apps.services.rollout_cluster import (
     delete_claims,
     delete_others,
     look,
+    must_replace,
     pods_of,
     remove_objects,
     settings_for,
@@ -155,6 +156,9 @@ def follow(context: StepContext, workload: Workload, slot: str, timeout: float) 
 
 def next_slot(workload: Workload, strategy: Strategy) -> str:
     """Which set of pods the change makes: with blue and green the other one."""
+    if must_replace(workload):
+        # What was adopted keeps its pods until ours are available beside it.
+        return "green"
     if strategy.type != BLUE_GREEN or workload.wanted_replicas == 0:
         return workload.slot
     return "green" if workload.slot == FIRST_SLOT else FIRST_SLOT

@@ -61,6 +61,7 @@ def import_apps(request: HttpRequest, tenant: str) -> HttpResponse:
         "form": form,
         "title": _("Import applications"),
         "back": reverse("apps:list", args=[owner.name]),
+        "environments": owner.environments.order_by("name"),
     }
     if request.method != "POST" or not form.is_valid():
         return answers.form_page(request, "apps/import.html", context)
@@ -77,7 +78,7 @@ def import_apps(request: HttpRequest, tenant: str) -> HttpResponse:
         refusals.show(form, error)
         return answers.form_page(request, "apps/import.html", context)
     rows = [_row(owner, each) for each in found.candidates]
-    more = {"rows": rows, "notes": [_told(each) for each in found.notes], "given": form.cleaned_data}
+    more = {"rows": rows, "notes": [told_note(each) for each in found.notes], "given": form.cleaned_data}
     return render(request, "apps/import_preview.html", {**context, **more})
 
 
@@ -99,14 +100,15 @@ def _make(request: HttpRequest, owner: Tenant, form: ImportForm) -> HttpResponse
 def _row(owner: Tenant, candidate: Candidate) -> Row:
     return Row(
         candidate=candidate,
-        notes=[_told(each) for each in candidate.notes],
+        notes=[told_note(each) for each in candidate.notes],
         problems=[f"{each.path}: {each.message_in(_)}" for each in importing.problems_of(candidate)],
         exists=App.objects.filter(tenant=owner, name=candidate.name).exists(),
         spec=dump(candidate.spec),
     )
 
 
-def _told(note: Note) -> dict[str, Any]:
+def told_note(note: Note) -> dict[str, Any]:
+    """A note as a page shows it."""
     return {
         "path": note.path,
         "key": LEVELS[note.level],

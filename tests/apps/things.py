@@ -72,6 +72,12 @@ class FakeControllers(FakeKubernetes):
             return self._control(obj)
         return kept
 
+    def patch(self, path, changes):
+        kept = super().patch(path, changes)
+        if "/deployments/" in path or "/statefulsets/" in path:
+            return self._control(kept)
+        return kept
+
     def delete(self, path, uid="", grace=None):
         was_there = path in self.objects
         super().delete(path, uid, grace)

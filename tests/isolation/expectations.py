@@ -123,6 +123,7 @@ CONSOLE: dict[str, Row] = {
     "apps:image": tenants("image", "image.view"),
     "apps:image_remove": tenants("image_content", "image.push"),
     "apps:list": tenants("apps", "app.view"),
+    "apps:adopt": tenants("environment_apps", "app.edit"),
     "apps:import": tenants("apps", "app.edit"),
     "apps:create": tenants("apps", "app.edit"),
     "apps:detail": tenants("app", "app.view"),

@@ -61,6 +61,7 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
     return {
         "apps": {"tenant": tenant.name},
         "app": named,
+        "environment_apps": {"tenant": tenant.name, "environment": environment.name},
         "release": {**named, "number": release.number},
         "workload": {**named, "environment": environment.name},
         "image": {"tenant": tenant.name, "repository": "shop"},

@@ -8,10 +8,12 @@ from types import SimpleNamespace
 import pytest
 from django.core.management import call_command
 
+from apps.manifests.workload import Place, objects
 from apps.models import App, Deployment, Pin, Workload
 from apps.rollouts.strategy import BLUE_GREEN, RECREATE, Strategy
+from apps.services import adopting, deployments
 from apps.services import bin as bins
-from apps.services import deployments
+from apps.specs.reading import parse
 from clusters import access
 from clusters.bundle import locations
 from clusters.errors import ResourceNotFound
@@ -125,7 +127,7 @@ def test_a_release_whose_probe_fails_goes_back_by_itself_and_is_kept_out(site, c
     assert (made.state, now.release.version, now.state) == ("returned", "1.0", "healthy"), made.reason
     assert "readiness check" in made.reason["why"]
     assert Pin.objects.get().release == bad
-    assert {each["metadata"]["labels"]["kcloud.local/release"] for each in pods(client)} == {"1"}
+    until(lambda: {each["metadata"]["labels"]["kcloud.local/release"] for each in pods(client)} == {"1"}, 60)
 
 
 def test_an_image_that_does_not_exist_is_named_and_goes_back(site):
@@ -149,7 +151,10 @@ def test_a_worker_killed_in_mid_rollout_leaves_nothing_undone(site):
     operation = Operation.objects.get(pk=made.operation_id)
     with in_a_worker(operation):
         until(lambda: operation.steps.filter(key="apply", state="succeeded").exists(), 60)
-    assert done(made).state == "succeeded", made.reason
+    # The dead worker's lease has to end before another may go on.
+    until(lambda: carry_out(operation).state != State.RUNNING, 60)
+    made.refresh_from_db()
+    assert made.state == "succeeded", made.reason
     assert workload().good_release.version == "2.0"
 
 
@@ -204,3 +209,38 @@ def test_removed_it_comes_back_from_the_bin_and_is_gone_when_that_is_emptied(sit
     emptied = bins.empty_bin(workload=workload(), by=site.by, confirm_name="web")
     carry_out(Operation.objects.get(pk=emptied.operation_id))
     assert not Workload.objects.exists()
+
+
+def test_what_runs_already_is_adopted_without_a_restart_and_gives_way_to_a_release(site, client):
+    old = objects(parse(spec()), Place("retail-dev", "old", "x", "x", 1, 2))
+    for each in old:
+        each["metadata"]["labels"] = {"app": "old"}
+        if each["kind"] == "Deployment":
+            each["spec"]["selector"]["matchLabels"] = {"app": "old"}
+            each["spec"]["template"]["metadata"]["labels"] = {"app": "old"}
+        else:
+            each["spec"]["selector"] = {"app": "old"}
+        client.apply(each)
+    until(lambda: len(ready(client, "app=old")) == 2, 60)
+    before = {each["metadata"]["uid"] for each in ready(client, "app=old")}
+    environment = Environment.objects.select_related("cluster", "tenant").get()
+    (adopted,) = adopting.adopt(environment=environment, names=["old"], by=site.by)
+    assert workload().state == "healthy"
+    assert {each["metadata"]["uid"] for each in ready(client, "app=old")} == before
+    assert done(deployments.scale_workload(workload=workload(), replicas=3, by=site.by)).state == "succeeded"
+    assert before <= {each["metadata"]["uid"] for each in ready(client, "app=old")}
+    newer = make_release(adopted.app, "2.0", spec(environment={"GREETING": "ours"}))
+    made = done(
+        deployments.deploy_release(app=adopted.app, environment=environment, release=newer, by=site.by)
+    )
+    assert made.state == "succeeded", made.reason
+    assert len(ready(client, "kcloud.local/app=old")) == 3
+    until(lambda: not client.list(PODS, labelSelector="app=old"), 60)
+
+
+def ready(client, selector):
+    return [
+        each
+        for each in client.list(PODS, labelSelector=selector)
+        if any(c["type"] == "Ready" and c["status"] == "True" for c in each["status"].get("conditions", []))
+    ]
