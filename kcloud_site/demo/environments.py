@@ -13,10 +13,10 @@ from kcloud_site.operations.models import Operation, State
 from kcloud_site.tenants.models import Quota, Tenant, User
 from kcloud_site.tenants.resources import Resources
 
-MIB, GIB = 2**20, 2**30
+GIB = 2**30
 TOTAL = Resources(cpu=4000, memory=8 * GIB, storage=40 * GIB, pods=60)
-SMALL = Resources(cpu=500, memory=512 * MIB, storage=2 * GIB, pods=10)
-LARGE = Resources(cpu=1000, memory=1 * GIB, storage=5 * GIB, pods=20)
+SMALL = Resources(cpu=500, memory=1 * GIB, storage=2 * GIB, pods=10)
+LARGE = Resources(cpu=1000, memory=2 * GIB, storage=5 * GIB, pods=20)
 WANTED = (
     ("retail", "dev", "dev", SMALL),
     ("retail", "test", "test", SMALL),

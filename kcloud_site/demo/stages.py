@@ -31,7 +31,7 @@ from clusters.services import (
     preflight,
     regions,
 )
-from kcloud_site.demo import environments, people, sample
+from kcloud_site.demo import environments, people, sample, shop
 from kcloud_site.demo.progress import StageName
 from kcloud_site.operations import services as operations
 from kcloud_site.operations.models import Operation, State, Step, StepTarget
@@ -86,6 +86,7 @@ STAGES = {
         StageName("deploy", f"Deploy {MASTERS} master and {WORKERS} workers", 45),
         StageName("environments", "Environments of two tenants", 15),
         StageName("sample", "Sample application", 8),
+        StageName("shop", "Shop of retail in dev, test and prod", 40),
     )
 }
 
@@ -192,6 +193,11 @@ def make_environments(demo: Demo, say: Say) -> None:
     """Two tenants with their environments on the demo's cluster."""
     cluster = Cluster.objects.get(name=CLUSTER)
     environments.make_environments(cluster=cluster, by=demo.by, say=say, wait=wait_for)
+
+
+def run_shop(demo: Demo, say: Say) -> None:
+    """The sample shop as retail's applications, in each of its environments."""
+    shop.make_shop(by=demo.by, say=say, wait=wait_for)
 
 
 def _deploy_operation(cluster: Cluster, demo: Demo) -> Operation:

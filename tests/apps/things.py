@@ -7,6 +7,7 @@ import copy
 from apps.models import App, Release
 from apps.specs.reading import parse
 from apps.specs.spec import as_json
+from clusters.adapters.answers import path_of
 from kcloud_site.operations import runner
 from kcloud_site.operations.models import Operation
 from tests.clusters.environments import give_quota, make
@@ -83,14 +84,15 @@ class FakeControllers(FakeKubernetes):
         super().delete(path, uid, grace)
         kind = path.rsplit("/", 2)[-2]
         if was_there and kind in ("deployments", "statefulsets"):
-            self._forget_pods(path.rsplit("/", 1)[-1])
+            namespace = path.split("/namespaces/")[1].partition("/")[0]
+            self._forget_pods(namespace, path.rsplit("/", 1)[-1])
 
     def watch(self, path, resource_version="", timeout=300.0, **selectors):
         yield from super().watch(path, resource_version, 0.0, **selectors)
 
     def _control(self, obj):
         metadata, spec = obj["metadata"], obj["spec"]
-        self._forget_pods(metadata["name"])
+        self._forget_pods(metadata["namespace"], metadata["name"])
         wanted, image = spec["replicas"], spec["template"]["spec"]["containers"][0]["image"]
         config = (spec["template"]["metadata"].get("annotations") or {}).get("kcloud.local/config")
         works = image not in self.bad and config not in self.bad_configs
@@ -116,9 +118,7 @@ class FakeControllers(FakeKubernetes):
             "availableReplicas": good,
             "conditions": conditions,
         }
-        place = next(
-            name for name in self.objects if name.endswith(f"/{metadata['name']}") and "apps/v1" in name
-        )
+        place = path_of(obj)
         self.objects[place]["status"] = status
         return copy.deepcopy(self.objects[place])
 
@@ -144,7 +144,7 @@ class FakeControllers(FakeKubernetes):
             "status": {"phase": "Running", "conditions": [ready], "containerStatuses": [container]},
         }
 
-    def _forget_pods(self, owner):
-        for name in [name for name in self.objects if "/pods/" in name]:
+    def _forget_pods(self, namespace, owner):
+        for name in [name for name in self.objects if f"/namespaces/{namespace}/pods/" in name]:
             if name.rsplit("/", 1)[-1].rpartition("-")[0] == owner:
                 del self.objects[name]

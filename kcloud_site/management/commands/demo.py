@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from knox.models import get_token_model
 
 from clusters.lab import hosts as lab
-from kcloud_site.demo import stages
+from kcloud_site.demo import shop, stages
 from kcloud_site.demo.processes import Portal, PortalDown
 from kcloud_site.demo.progress import Progress, Times
 
@@ -48,6 +48,7 @@ class Command(BaseCommand):
                 "deploy": stages.deploy_cluster,
                 "environments": stages.make_environments,
                 "sample": stages.run_sample,
+                "shop": stages.run_shop,
             }.items():
                 progress.begin(stages.STAGES[key])
                 run(demo, progress.say)
@@ -90,16 +91,18 @@ class Command(BaseCommand):
     def farewell(self, demo: stages.Demo, detach: bool) -> str:
         owners = [name for name in demo.passwords if name.endswith("-owner")]
         tenants = "   ".join(f"{name} / {demo.passwords[name]}" for name in owners)
+        shop_pages = "\n             ".join(shop.pages(demo.url))
         return f"""
 KCloud is ready.
 
   Address    {demo.url}
   Sign in    operator / {demo.password}
   Tenants    {tenants}
+  Shop       {shop_pages}
   Files      {demo.env_file} (address, token, kubeconfig, everybody's passwords)
 
 Three things to try
   1. Watch how it was deployed: {demo.url}/operations/
-  2. See what two tenants have on it: {demo.url}/environments/
+  2. See the shop in three environments: {demo.url}/tenants/{shop.TENANT}/apps/
   3. Break a host and resume: follow docs/tour.md
 {chr(10) + "Stop it with: make demo-stop" if detach else ""}"""
