@@ -42,7 +42,7 @@ def make_shop(*, by: User, say: Say, wait: Wait) -> None:
     ]
     for number, (app, environment, deployment) in enumerate(asked):
         say(f"{app.name} in {environment.name}", number / len(asked))
-        if deployment is not None:
+        if deployment is not None and deployment.operation_id is not None:
             wait(Operation.objects.get(pk=deployment.operation_id), say)
 
 
