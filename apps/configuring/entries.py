@@ -22,7 +22,8 @@ KINDS = (VARIABLE, FILE)
 # Kubernetes: a key has at most 253 characters, the content of one object at most 1 MiB.
 LONGEST_NAME = 253
 MOST_BYTES = 1024 * 1024
-MOST_ENTRIES = 500
+# Each is some fields of the editor's form, of which there may be a thousand.
+MOST_ENTRIES = 150
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][-._A-Za-z0-9]*\Z")
 _FILE_NAME = re.compile(r"(?!\.\.)[-._A-Za-z0-9]+\Z")
 _FIELDS = frozenset({"name", "kind", "format", "secret", "value", "schema"})

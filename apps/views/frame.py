@@ -22,6 +22,7 @@ from kcloud_site.tenants.views.answers import opened
 APP_TABS = (
     ("overview", "apps:detail", _("Overview"), "app.view"),
     ("releases", "apps:releases", _("Releases"), "app.view"),
+    ("config", "apps:configurations", _("Configuration"), "config.view"),
 )
 WORKLOAD_TABS = (
     ("overview", "apps:workload", _("Overview"), "app.view"),

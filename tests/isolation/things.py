@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from apps.models import App, Deployment, Pin, Release, Workload
+from apps.models import App, ConfigRevision, Deployment, Pin, Release, Workload
 from clusters.models import Cluster, Environment, TenantRequest
 from kcloud_site.audit import trail
 from kcloud_site.operations.models import Operation, State
@@ -58,11 +58,15 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
     release = Release.objects.create(tenant=tenant, app=app, number=1, version="1.0", spec=WEB)
     workload = Workload.objects.create(tenant=tenant, app=app, environment=environment, release=release)
     named = {"tenant": tenant.name, "app": app.name}
+    ConfigRevision.objects.create(tenant=tenant, app=app, environment=environment, number=1)
+    revision = {**named, "environment": environment.name, "number": 1}
     return {
         "apps": {"tenant": tenant.name},
         "app": named,
         "environment_apps": {"tenant": tenant.name, "environment": environment.name},
         "release": {**named, "number": release.number},
+        "config_revision": revision,
+        "config_action": {**revision, "action": "withdraw"},
         "workload": {**named, "environment": environment.name},
         "image": {"tenant": tenant.name, "repository": "shop"},
         "image_content": {

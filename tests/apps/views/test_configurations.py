@@ -1,0 +1,232 @@
+"""The configuration page: editing without a script, refusals at their fields, secrets that never come back."""
+
+import html
+import re
+
+import pytest
+from django.urls import reverse
+
+from apps.models import ConfigRevision, SeenPods, Workload
+from apps.services import configurations as services
+from clusters.models import Environment
+from tests.apps.services.test_configurations import (  # noqa: F401
+    PLAIN,
+    PLANTED,
+    SECRET,
+    app,
+    cluster,
+    draft,
+    environment,
+    place,
+    protect,
+    publish,
+    running,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def developer(client, tenant, join):
+    user = join(tenant, "developer")
+    client.force_login(user)
+    client.user = user
+    return client
+
+
+def address(name="config", *more):
+    return reverse(f"apps:{name}", args=["retail", "web", "dev", *more])
+
+
+def form_of(page):
+    """What a browser would send of the editor, as it stands."""
+    text = page.content.decode()
+    found = dict(re.findall(r'<input type="hidden" name="([\w-]+)" value="([^"]*)"', text))
+    for name, value in re.findall(r'<textarea[^>]* name="([\w-]+)"[^>]*>\n?([^<]*)</textarea>', text):
+        found[name] = html.unescape(value).replace("\n", "\r\n")
+    found.pop("csrfmiddlewaretoken", None)
+    for name, options in re.findall(r'<select[^>]* name="([\w-]+)"[^>]*>(.*?)</select>', text):
+        chosen = re.search(r'value="(\w+)" selected', options)
+        found[name] = chosen[1] if chosen else "text"
+    for number in range(int(found["rows"])):
+        found.setdefault(f"kind-{number}", "variable")
+    return found
+
+
+def test_the_first_key_is_written_where_nothing_runs_yet(developer, app, environment):  # noqa: F811
+    sent = {**form_of(developer.get(address())), "name-0": "CACHE_MB", "kind-0": "variable", "value-0": "64"}
+    answer = developer.post(address(), {**sent, "note": "first"})
+    assert (answer.status_code, answer["Location"]) == (303, address())
+    row = ConfigRevision.objects.get()
+    assert (row.entries, row.note) == (
+        [{"name": "CACHE_MB", "kind": "variable", "format": "text", "value": "64"}],
+        "first",
+    )
+    text = developer.get(address()).content.decode()
+    assert "What r1 changes" in text
+    assert "+ 64" in text
+
+
+def test_saving_the_page_as_it_is_changes_nothing_and_keeps_the_secret(developer, publish):  # noqa: F811
+    page = {
+        "name": "a.json",
+        "kind": "file",
+        "format": "json",
+        "value": "{\n}\n",
+        "schema": {"type": "object"},
+    }
+    row = publish(PLAIN, SECRET, page)
+    shown = developer.get(address())
+    assert PLANTED not in shown.content.decode()
+    assert "unchanged; type to replace" in shown.content.decode()
+    developer.post(address(), form_of(shown))
+    made = ConfigRevision.objects.get(number=2)
+    assert made.entries == row.entries
+    assert services.open_secrets(made) == {"DB_PASSWORD": PLANTED}
+
+
+def test_a_key_is_removed_by_its_mark(developer, publish):  # noqa: F811
+    publish(PLAIN, SECRET)
+    sent = form_of(developer.get(address()))
+    developer.post(address(), {**sent, "remove-1": "1"})
+    assert [each["name"] for each in ConfigRevision.objects.get(number=2).entries] == ["CACHE_MB"]
+
+
+def test_add_a_key_gives_another_blank_row_and_saves_nothing(developer, app, environment):  # noqa: F811
+    sent = {**form_of(developer.get(address())), "name-0": "A", "value-0": "typed", "more": "1"}
+    answer = developer.post(address(), sent)
+    assert answer.status_code == 200
+    assert 'name="name-1"' in answer.content.decode()
+    assert "typed" in answer.content.decode()
+    assert not ConfigRevision.objects.exists()
+
+
+def test_what_is_wrong_is_marked_at_its_field_and_a_typed_secret_is_not_sent_back(developer, publish):  # noqa: F811
+    publish(PLAIN)
+    sent = form_of(developer.get(address()))
+    new = {
+        "name-1": "b.json",
+        "kind-1": "file",
+        "format-1": "json",
+        "secret-1": "1",
+        "value-1": f"{{{PLANTED}",
+    }
+    answer = developer.post(address(), {**sent, **new})
+    assert answer.status_code == 422
+    text = answer.content.decode()
+    assert 'aria-invalid="true" aria-describedby="e1"' in text
+    assert 'href="#v1"' in text
+    assert PLANTED not in text
+    assert ConfigRevision.objects.count() == 1
+
+
+def test_the_second_of_two_editors_sees_that_and_may_save_again(developer, draft, app, environment, operator):  # noqa: F811
+    sent = form_of(developer.get(address()))
+    draft(PLAIN, by=operator)
+    mine = {**sent, "name-0": "B", "kind-0": "variable", "value-0": "mine"}
+    answer = developer.post(address(), mine)
+    assert answer.status_code == 409
+    text = answer.content.decode()
+    assert "Somebody else changed the configuration" in text
+    assert "mine" in text
+    again = form_of(answer)
+    assert developer.post(address(), {**mine, "expected": again["expected"]}).status_code == 303
+    assert [each["name"] for each in ConfigRevision.objects.get().entries] == ["B"]
+
+
+def test_publish_from_the_page(developer, running, draft, operator):  # noqa: F811
+    draft(PLAIN, by=operator)
+    text = developer.get(address()).content.decode()
+    assert address("config_publish", 1) in text
+    assert address("config_stage", 1) in text
+    answer = developer.post(address("config_publish", 1), {"expected": "1.1"}, follow=True)
+    assert "r1 is published" in answer.content.decode()
+    assert Workload.objects.get().config_revision == 1
+
+
+def test_staging_from_the_page_and_odd_numbers(developer, running, draft):  # noqa: F811
+    draft(PLAIN)
+    answer = developer.post(address("config_stage", 1), {"share": "-5", "seconds": "60"}, follow=True)
+    assert "not a number from 1 to 100" in answer.content.decode()
+    answer = developer.post(address("config_stage", 1), {"share": "50", "seconds": "60"}, follow=True)
+    assert "1 pods run it and are watched for 60 s" in answer.content.decode()
+
+
+def test_in_a_protected_environment_a_developer_edits_but_does_not_publish(developer, draft, environment):  # noqa: F811
+    draft(PLAIN)
+    protect(environment)
+    text = developer.get(address()).content.decode()
+    assert address("config_act", 1, "propose") in text
+    assert address("config_publish", 1) not in text
+    assert developer.post(address("config_publish", 1)).status_code == 403
+    assert developer.post(address("config_stage", 1)).status_code == 403
+    assert developer.post(address("config_act", 1, "propose")).status_code == 303
+    assert ConfigRevision.objects.get().state == "proposed"
+
+
+def test_an_operator_who_wrote_it_is_told_why_they_cannot_publish(client, draft, environment, operator):  # noqa: F811
+    services.propose(revision=draft(PLAIN, by=operator), by=operator)
+    protect(environment)
+    client.force_login(operator)
+    answer = client.post(address("config_publish", 1), follow=True)
+    assert "You wrote in this revision" in answer.content.decode()
+
+
+def test_roll_back_withdraw_and_copy(developer, publish, environment, tenant, app):  # noqa: F811
+    publish(PLAIN)
+    publish({**PLAIN, "value": "32"})
+    assert "Roll back to r1" in developer.get(address()).content.decode()
+    developer.post(address("config_act", 1, "rollback"))
+    assert ConfigRevision.objects.get(number=3).entries == ConfigRevision.objects.get(number=1).entries
+    developer.post(address("config_act", 3, "withdraw"))
+    assert ConfigRevision.objects.get(number=3).state == "withdrawn"
+    Environment.objects.create(
+        tenant=tenant, cluster=environment.cluster, name="test", namespace="retail-test"
+    )
+    there = reverse("apps:config_copy", args=["retail", "web", "test"])
+    assert developer.post(there, {"source": "dev"}).status_code == 303
+    assert ConfigRevision.objects.get(environment__name="test").entries[0]["value"] == "32"
+    compared = developer.get(reverse("apps:config_compare", args=["retail", "web", "test"]), {"with": "dev"})
+    assert "CACHE_MB" in compared.content.decode()
+    assert developer.post(address("config_act", 1, "explode")).status_code == 404
+
+
+def test_any_two_revisions_are_compared_and_secrets_only_by_their_change(developer, publish):  # noqa: F811
+    publish(PLAIN, SECRET)
+    publish({**PLAIN, "value": "32"}, {**SECRET, "value": f"new-{PLANTED}"})
+    text = developer.get(address("config_compare"), {"from": "1", "to": "2"}).content.decode()
+    assert "- 64" in text
+    assert "+ 32" in text
+    assert "secret, changed" in text
+    assert PLANTED not in text
+    assert (
+        developer.get(address("config_compare"), {"from": "x", "to": "99", "with": "no"}).status_code == 200
+    )
+
+
+def test_who_reads_which_key_and_which_pod_runs_what(developer, running, publish, tenant):  # noqa: F811
+    publish(PLAIN, {"name": "a.txt", "kind": "file", "value": "x"})
+    SeenPods.objects.create(
+        tenant=tenant, workload=running, rows=[{"name": "web-1", "config": "1", "ready": True}], total=1
+    )
+    text = developer.get(address()).content.decode()
+    assert "web <code>/etc/app/a.txt</code>" in text
+    assert re.search(r"web-1</th><td class=\"num\">r1</td>", text)
+
+
+def test_a_viewer_sees_it_without_what_changes_it(client, tenant, join, publish, draft):  # noqa: F811
+    publish(PLAIN, SECRET)
+    draft({**PLAIN, "value": "1"})
+    client.force_login(join(tenant, "viewer"))
+    text = client.get(address()).content.decode()
+    assert "CACHE_MB" in text
+    for word in ("Save draft", "Add a key", "/publish/", "/withdraw/", PLANTED):
+        assert word not in text
+    assert client.post(address(), {}).status_code == 403
+
+
+def test_the_list_of_the_application_shows_all_environments(developer, publish):  # noqa: F811
+    publish(PLAIN)
+    text = developer.get(reverse("apps:configurations", args=["retail", "web"])).content.decode()
+    assert "r1" in text
+    assert address() in text
