@@ -145,7 +145,7 @@ def test_a_release_that_failed_is_shown_with_its_reason_and_let_in_again(develop
     made = deployments.deploy_release(app=running.app, environment=place[0], release=bad, by=operator)
     assert carry_out(made).state == "returned"
     page = developer.get(address("deployment", made.number)).content.decode()
-    assert "CrashLoopBackOff" in page
+    assert "ended with code 1" in page
     assert "Release 1.0 runs again" in page
     pin = Pin.objects.get()
     assert address("pin_lift", pin.pk) in developer.get(address("deployments")).content.decode()
