@@ -8,9 +8,11 @@ what does not answer; every HTTP status is an answer.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 import ssl
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -24,7 +26,7 @@ from apps.errors import ImageForbidden, RegistryUnreachable
 from kcloud_site.outbound import connections
 from kcloud_site.outbound.addresses import AddressRule
 
-CONNECT, READ, UPLOAD = 5.0, 20.0, 300.0
+CONNECT, READ, WHOLE, UPLOAD = 5.0, 20.0, 30.0, 600.0
 MOST_READ = 8 * 2**20
 MOST_TOKEN = 64 * 2**10
 REDIRECTS = 3
@@ -162,19 +164,10 @@ class Transport:
     ) -> Reply:
         parts = urllib3.util.parse_url(url)
         sent = {"User-Agent": "kcloud", **headers, **({"Authorization": sign_in} if sign_in else {})}
-        timeout = urllib3.Timeout(connect=CONNECT, read=UPLOAD if body is not None else READ)
+        whole = WHOLE if body is None else UPLOAD
         try:
-            with self._pool(parts, timeout) as pool:
-                response = pool.urlopen(
-                    method,
-                    parts.request_uri,
-                    body=body,
-                    headers=sent,
-                    redirect=False,
-                    retries=False,
-                    preload_content=False,
-                )
-                read = response.read(MOST_READ + 1) if method != "HEAD" else b""
+            with self._pool(parts) as pool:
+                status, told_headers, read = _talk(pool, method, parts.request_uri, sent, body, whole)
         except connections.AddressForbidden as error:
             raise ImageForbidden(
                 _("The portal does not connect to registry %(host)s.") % {"host": self.site.name},
@@ -185,10 +178,10 @@ class Transport:
             raise self._unreachable(error) from error
         if len(read) > MOST_READ:
             raise self._garbage(_("Its answer is larger than any manifest."))
-        return Reply(response.status, {name.lower(): text for name, text in response.headers.items()}, read)
+        return Reply(status, told_headers, read)
 
-    def _pool(self, parts: urllib3.util.Url, timeout: urllib3.Timeout) -> Any:
-        options: dict[str, Any] = {"maxsize": 1, "retries": False, "timeout": timeout}
+    def _pool(self, parts: urllib3.util.Url) -> Any:
+        options: dict[str, Any] = {"maxsize": 1, "retries": False}
         if parts.scheme != "https":
             return connections.plain_pool(self.site.rule)(str(parts.host), parts.port or 80, **options)
         context = ssl.create_default_context()
@@ -211,6 +204,41 @@ class Transport:
             why,
             _("Check the name of the image's registry."),
         )
+
+
+def _talk(
+    pool: Any,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes | IO[bytes] | None,
+    whole: float,
+) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers, the body's beginning. What comes byte by byte is cut off after `whole` seconds."""
+    connection = pool._get_conn()
+    held: list[Any] = []
+    stop = threading.Timer(whole, _cut, [held])
+    stop.daemon = True
+    stop.start()
+    try:
+        connection.timeout = CONNECT
+        connection.connect()
+        # Held here: a connection that will not be used again lets go of its socket before the body is read.
+        held.append(connection.sock)
+        connection.sock.settimeout(READ)
+        connection.request(method, path, body=body, headers=dict(headers), preload_content=False)
+        response = connection.getresponse()
+        read = b"" if method == "HEAD" else response.read(MOST_READ + 1, decode_content=False)
+        return response.status, {name.lower(): text for name, text in response.headers.items()}, read
+    finally:
+        stop.cancel()
+        connection.close()
+
+
+def _cut(held: list[Any]) -> None:
+    for sock in held:
+        with contextlib.suppress(OSError):
+            sock.shutdown(2)
 
 
 def _basic(credential: Credential) -> str:
