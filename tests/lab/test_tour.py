@@ -230,6 +230,19 @@ def test_the_tour_invites_somebody_into_a_tenant_that_sees_only_its_own(demo, si
     private.close()
 
 
+def test_the_shop_of_retail_runs_in_three_environments(demo, sign_in):
+    values = dict(line.split("=", 1) for line in (demo.home / "env").read_text().splitlines())
+    page = sign_in("retail-owner", values["KCLOUD_PASSWORD_RETAIL_OWNER"])
+    page.goto(f"{demo.KCLOUD_URL}/tenants/retail/apps/")
+    for name in ("shop-web", "shop-api", "shop-db", "shop-cache"):
+        expect(page.get_by_role("link", name=name, exact=True).first).to_be_visible()
+    for environment, pods in (("dev", 1), ("test", 1), ("prod", 2)):
+        page.goto(f"{demo.KCLOUD_URL}/tenants/retail/apps/shop-web/in/{environment}/")
+        reload_until(page, "Healthy", seconds=60)
+        expect(page.locator("main")).to_contain_text("shop-web-", timeout=30_000)
+        assert page.locator("section[aria-labelledby=pods] tbody tr").count() == pods
+
+
 def test_without_javascript_the_hosts_are_given_back_and_deployed_again(demo, sign_in):
     page = sign_in(java_script_enabled=False)
     page.goto(f"{demo.KCLOUD_URL}/clusters/tour/reset/")
