@@ -48,11 +48,7 @@ def deploy_release(
 ) -> Deployment:
     """Have `release` run there. `replicas` and `config_revision` None: as they are."""
     if release.app_id != app.pk or environment.tenant_id != app.tenant_id:
-        raise ReleaseRefused(
-            _("Release %(version)s is not one of %(app)s.") % {"version": release.version, "app": app.name},
-            "",
-            _("Choose one of its own releases."),
-        )
+        raise not_its_own(app, release)
     check_environment(environment)
     fields: dict[str, Any] = {"release_id": release.pk, "stopped": False}
     if replicas is not None:
@@ -62,7 +58,7 @@ def deploy_release(
     with transaction.atomic():
         workload = workload_of(app, environment)
         if replicas is None and workload.release_id is None:
-            fields["replicas"] = _first_replicas(release)
+            fields["replicas"] = first_replicas(release)
         refuse_pinned(workload, release)
         return change(workload, action, by, fields, strategy=strategy, note=note)
 
@@ -230,7 +226,17 @@ def checked_replicas(value: object) -> int:
     return value
 
 
-def _first_replicas(release: Release) -> int:
+def not_its_own(app: App, release: Release) -> ReleaseRefused:
+    """Said of a release, or an environment, of another application or tenant."""
+    return ReleaseRefused(
+        _("Release %(version)s is not one of %(app)s.") % {"version": release.version, "app": app.name},
+        "",
+        _("Choose one of its own releases."),
+    )
+
+
+def first_replicas(release: Release) -> int:
+    """How many pods the first deployment has, by the release's hint."""
     return int(((release.spec or {}).get("scaling") or {}).get("min") or 1)
 
 

@@ -119,15 +119,17 @@ class KubernetesClient:
 
     # --- writing ----------------------------------------------------------------------------------
 
-    def apply(self, obj: dict[str, Any], force: bool = True) -> dict[str, Any]:
-        """Server-side apply of one object; answers what the server keeps. ResourceConflict names others'
-        fields."""
+    def apply(self, obj: dict[str, Any], force: bool = True, dry_run: bool = False) -> dict[str, Any]:
+        """Server-side apply of one object; answers what the server keeps, or, with `dry_run`, would keep.
+        ResourceConflict names others' fields."""
         wanted = copy.deepcopy(obj)
         labels = wanted.setdefault("metadata", {}).setdefault("labels", {})
         labels.update(MANAGED_BY)
         path = answers.path_of(wanted)
         body = msgspec.json.encode(wanted)
         params = {"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"}
+        if dry_run:
+            params["dryRun"] = "All"
         return answers.as_object(self._call("PATCH", path, params, body), path)
 
     def apply_all(

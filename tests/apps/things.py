@@ -67,9 +67,9 @@ class FakeControllers(FakeKubernetes):
         self.bad_configs: set[str] = set()
         self.quota: int | None = None
 
-    def apply(self, obj, force=True):
-        kept = super().apply(obj, force)
-        if obj["kind"] in ("Deployment", "StatefulSet"):
+    def apply(self, obj, force=True, dry_run=False):
+        kept = super().apply(obj, force, dry_run)
+        if not dry_run and obj["kind"] in ("Deployment", "StatefulSet"):
             return self._control(obj)
         return kept
 

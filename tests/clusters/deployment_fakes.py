@@ -46,8 +46,10 @@ class FakeAnsible:
 class ReadyKubernetes(FakeKubernetes):
     """An API server whose nodes, DNS and pods are ready at once."""
 
-    def apply(self, obj, force=True):
-        super().apply(obj, force)
+    def apply(self, obj, force=True, dry_run=False):
+        kept = super().apply(obj, force, dry_run)
+        if dry_run:
+            return kept
         kept = self.objects[path_of(obj)]
         if kept["kind"] == "Service":
             kept["spec"].setdefault("clusterIP", f"10.96.3.{len(self.objects)}")

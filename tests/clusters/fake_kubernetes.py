@@ -87,12 +87,14 @@ class FakeKubernetes:
     ) -> builtins.list[dict[str, Any]]:
         return applying.apply_all(self.apply, objects, 1)
 
-    def apply(self, obj: dict[str, Any], force: bool = True) -> dict[str, Any]:
+    def apply(self, obj: dict[str, Any], force: bool = True, dry_run: bool = False) -> dict[str, Any]:
         """As the server does: what we applied before and do not apply now goes, what others wrote stays."""
         path = path_of(obj)
         self._ask(path)
         before = self._applied.get(path, {}) if path in self.objects else {}
         kept = _without(self.objects.get(path, {}), before, obj)
+        if dry_run:
+            return _merged(kept, obj)
         self._applied[path] = copy.deepcopy(obj)
         return self._keep(path, _merged(kept, obj))
 

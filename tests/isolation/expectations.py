@@ -133,6 +133,8 @@ CONSOLE: dict[str, Row] = {
     "apps:publish": tenants("app", "release.publish"),
     "apps:release": tenants("release", "app.view"),
     "apps:workload": tenants("workload", "app.view"),
+    "apps:deploy": tenants("workload", "deployment.run"),
+    "apps:preview": tenants("workload", "deployment.run"),
     "apps:deployments": tenants("workload", "app.view"),
     "apps:deployment": tenants("deployment", "app.view"),
     "apps:scale": tenants("workload", "deployment.run"),
