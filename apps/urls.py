@@ -10,6 +10,7 @@ from apps.views import (
     configurations,
     deploying,
     deployments,
+    healing,
     health,
     images,
     imports,
@@ -67,4 +68,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{WORKLOAD}config/<int:number>/publish/", configurations.publish, name="config_publish"),
     path(f"{WORKLOAD}config/<int:number>/stage/", configurations.stage, name="config_stage"),
     path(f"{WORKLOAD}config/<int:number>/<slug:action>/", configurations.act, name="config_act"),
+    path(f"{WORKLOAD}healing/", healing.decisions, name="healing"),
+    path(f"{WORKLOAD}healing/consent/", healing.consent, name="healing_consent"),
+    path(f"{WORKLOAD}healing/<int:pk>/", healing.decide, name="healing_decide"),
 ]

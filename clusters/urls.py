@@ -55,6 +55,7 @@ urlpatterns: list[URLPattern] = [
     path("clusters/<slug:name>/", clusters.cluster, name="detail"),
     path("clusters/<slug:name>/nodes/", nodes.node_list, name="nodes"),
     path("clusters/<slug:name>/nodes/<str:node>/", nodes.node, name="node"),
+    path("clusters/<slug:name>/nodes/<str:node>/off/", nodes.fence, name="node_fence"),
     path("clusters/<slug:name>/compare/", clusters.compare, name="compare"),
     path("clusters/<slug:name>/environments/", environments.of_cluster, name="cluster_environments"),
     path("environments/", environments.everywhere, name="all_environments"),

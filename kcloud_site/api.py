@@ -6,6 +6,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.routers import SimpleRouter
 
 from apps.api.diagnosis import DiagnosisViewSet
+from apps.api.healing import ConsentViewSet, HealingViewSet
 from clusters.api.clusters import ClusterViewSet
 from clusters.api.environments import EnvironmentViewSet
 from clusters.api.hosts import HostViewSet
@@ -34,6 +35,7 @@ router.register(rf"{OF_TENANT}/invitations", InvitationViewSet, basename="api-in
 router.register(rf"{OF_TENANT}/environments", EnvironmentViewSet, basename="api-environment")
 router.register(rf"{OF_TENANT}/quota/loans", LoanViewSet, basename="api-loan")
 router.register(rf"{OF_TENANT}/requests", TenantRequestViewSet, basename="api-request")
+router.register(rf"{OF_WORKLOAD}/healing", HealingViewSet, basename="api-healing")
 router.register("requests", RequestQueueViewSet, basename="api-queue")
 router.register("webhooks", WebhookViewSet, basename="api-webhook")
 router.register("regions", RegionViewSet, basename="api-region")
@@ -49,6 +51,11 @@ urlpatterns = [
     # One of it for each tenant: no list, and no name of its own.
     re_path(
         rf"^{OF_TENANT}/quota\Z", QuotaViewSet.as_view({"get": "retrieve", "put": "update"}), name="api-quota"
+    ),
+    re_path(
+        rf"^{OF_WORKLOAD}/healing/consent\Z",
+        ConsentViewSet.as_view({"get": "retrieve", "put": "update"}),
+        name="api-healing-consent",
     ),
     re_path(
         rf"^{OF_WORKLOAD}/diagnosis\Z", DiagnosisViewSet.as_view({"get": "retrieve"}), name="api-diagnosis"

@@ -1,18 +1,24 @@
-"""Pages of nodes: the list of a cluster's, and one node with what runs on it."""
+"""Pages of nodes: the list of a cluster's, one node with what runs on it, and the word that a lost machine is off."""
 
 from __future__ import annotations
 
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
 
+from clusters.errors import NodeRefused
 from clusters.forms.clusters import NodeFilter
 from clusters.models import Cluster, Host, Node
 from clusters.observing.nodes import Condition, NodeStatus, from_json, moment
+from clusters.selectors import node_decisions
 from clusters.selectors import nodes as seeing
+from clusters.services.node_decisions import confirm_fenced
 from clusters.views import clusters as pages
+from clusters.views.answers import see
 from kcloud_site.tenants.permissions import operator_required
 
 ROWS_A_PAGE = 50
@@ -57,12 +63,27 @@ def node(request: HttpRequest, name: str, node: str) -> HttpResponse:
         "capacity": _capacity(status),
         "conditions": [(each, moment(each.since)) for each in sorted(status.conditions, key=_trouble_first)],
         "live": seeing.pods_on(cluster, row.name),
+        "decisions": node_decisions.of_node(cluster, row.name),
         "pods_shown": seeing.PODS_SHOWN,
         "host": Host.objects.filter(cluster=cluster, name=row.name).select_related("region").first(),
         "created_at": moment(status.created_at),
         "now": timezone.now(),
     }
     return render(request, "clusters/node.html", context)
+
+
+@require_POST
+@operator_required
+def fence(request: HttpRequest, name: str, node: str) -> HttpResponse:
+    """A person has looked: the lost machine is off and stays off."""
+    cluster = pages.one(name)
+    try:
+        confirm_fenced(cluster=cluster, node=node, by=request.user)
+    except NodeRefused as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("Noted. What has an identity or a volume is moved now."))
+    return see("clusters:node", cluster.name, node)
 
 
 def _capacity(status: NodeStatus) -> list[tuple[str, float, float | None]]:

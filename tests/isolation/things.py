@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from apps.models import App, ConfigRevision, Deployment, Pin, Release, Workload
+from apps.models import App, ConfigRevision, Deployment, HealingDecision, Pin, Release, Workload
 from clusters.models import Cluster, Environment, TenantRequest
 from kcloud_site.audit import trail
 from kcloud_site.operations.models import Operation, State
@@ -58,6 +58,17 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
     release = Release.objects.create(tenant=tenant, app=app, number=1, version="1.0", spec=WEB)
     workload = Workload.objects.create(tenant=tenant, app=app, environment=environment, release=release)
     named = {"tenant": tenant.name, "app": app.name}
+    healing = HealingDecision.objects.create(
+        tenant=tenant,
+        workload=workload,
+        rung="restart",
+        state="open",
+        why="crash-loop",
+        mode="approve",
+        release=release,
+        first_at=timezone.now(),
+        last_at=timezone.now(),
+    )
     ConfigRevision.objects.create(tenant=tenant, app=app, environment=environment, number=1)
     revision = {**named, "environment": environment.name, "number": 1}
     return {
@@ -68,6 +79,7 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
         "config_revision": revision,
         "config_action": {**revision, "action": "withdraw"},
         "workload": {**named, "environment": environment.name},
+        "healing": {**named, "environment": environment.name, "pk": healing.pk},
         "image": {"tenant": tenant.name, "repository": "shop"},
         "image_content": {
             "tenant": tenant.name,
