@@ -98,7 +98,7 @@ def test_the_api_lists_answers_and_reads_consents(signed_in, workload):
     row = decision(workload)
     client = signed_in("operator")
     place = f"/api/v1/tenants/{workload.tenant.name}/apps/web/in/dev/healing"
-    (item,) = client.get(place).json()["items"]
+    (item,) = client.get(place).json()["results"]
     assert (item["rung"], item["why"]) == ("restart", "crash-loop")
     assert client.get(f"{place}/consent").json()["node_loss"] == "automatic"
     changed = client.put(f"{place}/consent", {"node_loss": "approve"}, content_type="application/json")
