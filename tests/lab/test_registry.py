@@ -4,6 +4,7 @@ One lab of two hosts; the portal answers for tokens as it does in service, the r
 """
 
 import threading
+import urllib.request
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,8 +64,12 @@ def portal():
     server.set_app(answer)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
+    address = f"http://127.0.0.1:{server.server_port}"
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        # The first answer waits for all that a portal loads; on a busy machine longer than clients of a registry do.
+        with urllib.request.urlopen(f"{address}/registry/ca.crt", timeout=120) as answer:
+            assert answer.status == 200
+        yield address
     finally:
         server.shutdown()
         server.server_close()
