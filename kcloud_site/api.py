@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 from rest_framework.permissions import AllowAny
 from rest_framework.routers import SimpleRouter
 
+from apps.api.configurations import ConfigurationViewSet
 from apps.api.diagnosis import DiagnosisViewSet
 from apps.api.healing import ConsentViewSet, HealingViewSet
 from clusters.api.clusters import ClusterViewSet
@@ -46,8 +47,39 @@ router.register("clusters", ClusterViewSet, basename="api-cluster")
 router.register("operations", OperationViewSet, basename="api-operation")
 router.register("audit-events", AuditEventViewSet, basename="api-audit-event")
 
+CONFIGURATION = rf"^{OF_WORKLOAD}/configuration"
+CONFIG_REVISION = rf"{CONFIGURATION}/revisions/(?P<number>[0-9]{{1,8}})"
+
 urlpatterns = [
     *router.urls,
+    re_path(
+        rf"{CONFIGURATION}\Z",
+        ConfigurationViewSet.as_view({"get": "retrieve", "put": "draft"}),
+        name="api-configuration",
+    ),
+    re_path(
+        rf"{CONFIGURATION}/revisions\Z",
+        ConfigurationViewSet.as_view({"get": "revisions"}),
+        name="api-configuration-revisions",
+    ),
+    re_path(
+        rf"{CONFIG_REVISION}\Z",
+        ConfigurationViewSet.as_view({"get": "revision"}),
+        name="api-configuration-revision",
+    ),
+    re_path(
+        rf"{CONFIG_REVISION}/diff\Z",
+        ConfigurationViewSet.as_view({"get": "diff"}),
+        name="api-configuration-diff",
+    ),
+    *(
+        re_path(
+            rf"{CONFIG_REVISION}/{verb}\Z",
+            ConfigurationViewSet.as_view({"post": verb}),
+            name=f"api-configuration-{verb}",
+        )
+        for verb in ("propose", "withdraw", "rollback", "publish", "stage")
+    ),
     # One of it for each tenant: no list, and no name of its own.
     re_path(
         rf"^{OF_TENANT}/quota\Z", QuotaViewSet.as_view({"get": "retrieve", "put": "update"}), name="api-quota"

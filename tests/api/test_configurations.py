@@ -1,0 +1,102 @@
+"""Configuration by the API: versions, refusals at their place, publishing, and secrets that never come out."""
+
+import json
+
+import pytest
+
+from apps.models import ConfigRevision
+from tests.apps.services.test_configurations import (  # noqa: F401
+    PLAIN,
+    PLANTED,
+    SECRET,
+    app,
+    cluster,
+    environment,
+    place,
+    protect,
+    running,
+)
+
+AT = "tenants/retail/apps/web/in/dev/configuration"
+
+
+@pytest.fixture
+def developer(program, tenant, join):
+    return program(join(tenant, "developer"), tenant=tenant, role="developer")
+
+
+def save(developer, *entries, **headers):
+    return developer.put(AT, {"entries": list(entries), "note": "n"}, **headers)
+
+
+def test_a_draft_is_saved_published_and_followed(developer, running):  # noqa: F811
+    assert developer.get(AT).json()["number"] == 0
+    answer = save(developer, PLAIN, SECRET)
+    assert answer.status_code == 200, answer.content
+    assert answer["ETag"] == '"1.1"'
+    assert PLANTED not in answer.content.decode()
+    assert {each["name"]: each["value"] for each in answer.json()["entries"]} == {
+        "CACHE_MB": "64",
+        "DB_PASSWORD": None,
+    }
+    answer = developer.post(f"{AT}/revisions/1/publish")
+    assert answer.status_code == 202, answer.content
+    assert answer["Location"].startswith("/api/v1/operations/")
+    assert developer.get(f"{AT}/revisions/1").json()["state"] == "published"
+
+
+def test_a_change_names_the_version_it_is_meant_for(developer, app, environment):  # noqa: F811
+    save(developer, PLAIN)
+    assert save(developer, PLAIN).status_code == 428
+    assert save(developer, PLAIN, If_Match='"1.9"').status_code == 412
+    assert save(developer, PLAIN, If_Match='"1.1"')["ETag"] == '"1.2"'
+
+
+def test_what_is_wrong_is_named_by_its_place(developer, app, environment):  # noqa: F811
+    answer = save(
+        developer, PLAIN, {"name": "a.json", "kind": "file", "format": "json", "value": f"{{{PLANTED}"}
+    )
+    assert answer.status_code == 422
+    assert [each["pointer"] for each in answer.json()["errors"]] == ["/entries/1/value"]
+    assert answer.json()["code"] == "configuration_invalid"
+    assert save(developer, PLAIN).status_code == 200
+
+
+@pytest.mark.parametrize("entries", [None, {}, "x", [1], [{"name": []}], [{"name": "A", "value": 1}]])
+def test_odd_entries_are_refused(developer, app, environment, entries):  # noqa: F811
+    assert developer.put(AT, {"entries": entries}).status_code == 422
+
+
+def test_differences_rolling_back_and_withdrawing(developer, app, environment):  # noqa: F811
+    save(developer, PLAIN, SECRET)
+    assert developer.post(f"{AT}/revisions/1/publish").status_code == 200
+    tag = developer.get(AT)["ETag"]
+    save(developer, {**PLAIN, "value": "32"}, {**SECRET, "value": f"x{PLANTED}"}, If_Match=tag)
+    changes = developer.get(f"{AT}/revisions/2/diff").json()
+    assert [(each["name"], each["what"], each["secret"]) for each in changes] == [
+        ("CACHE_MB", "changed", False),
+        ("DB_PASSWORD", "changed", True),
+    ]
+    assert PLANTED not in json.dumps(changes)
+    assert developer.post(f"{AT}/revisions/2/withdraw").json()["state"] == "withdrawn"
+    assert developer.post(f"{AT}/revisions/1/rollback").json()["number"] == 3
+    assert [each["number"] for each in developer.get(f"{AT}/revisions").json()["results"]] == [3, 2, 1]
+
+
+def test_staging_answers_the_operation_and_marks_odd_numbers(developer, running):  # noqa: F811
+    save(developer, PLAIN)
+    refused = developer.post(f"{AT}/revisions/1/stage", {"share": 0})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == "/share"
+    answer = developer.post(f"{AT}/revisions/1/stage", {"share": 50, "seconds": 30})
+    assert (answer.status_code, answer.json()["kind"]) == (202, "apps.config_stage")
+    assert ConfigRevision.objects.get().state == "trial"
+
+
+def test_four_eyes_hold_at_the_api_too(program, tenant, join, environment, app):  # noqa: F811
+    protect(environment)
+    operator_of_tenant = program(join(tenant, "operator"), tenant=tenant, role="operator")
+    save(operator_of_tenant, PLAIN)
+    assert operator_of_tenant.post(f"{AT}/revisions/1/propose").status_code == 200
+    answer = operator_of_tenant.post(f"{AT}/revisions/1/publish")
+    assert (answer.status_code, answer.json()["code"]) == (403, "four_eyes")
