@@ -24,6 +24,7 @@ __all__ = [
     "ImageNameRefused",
     "ImageNotFound",
     "ImageStillUsed",
+    "LogStoreUnreachable",
     "RegistryRefused",
     "RegistryUnreachable",
     "ReleasePinned",
@@ -60,6 +61,10 @@ class WorkloadRefused(AppError):
 
 class HealingRefused(AppError):
     """A suggestion of self-healing was decided already, or no longer fits what runs."""
+
+
+class LogStoreUnreachable(AppError):
+    """The store of log lines does not answer as one."""
 
 
 class SpecInvalid(Exception):

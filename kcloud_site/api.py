@@ -8,6 +8,7 @@ from rest_framework.routers import SimpleRouter
 from apps.api.configurations import ConfigurationViewSet
 from apps.api.diagnosis import DiagnosisViewSet
 from apps.api.healing import ConsentViewSet, HealingViewSet
+from apps.api.logs import CommandViewSet, LogViewSet
 from clusters.api.clusters import ClusterViewSet
 from clusters.api.environments import EnvironmentViewSet
 from clusters.api.hosts import HostViewSet
@@ -92,6 +93,8 @@ urlpatterns = [
     re_path(
         rf"^{OF_WORKLOAD}/diagnosis\Z", DiagnosisViewSet.as_view({"get": "retrieve"}), name="api-diagnosis"
     ),
+    re_path(rf"^{OF_WORKLOAD}/logs\Z", LogViewSet.as_view({"get": "retrieve"}), name="api-logs"),
+    re_path(rf"^{OF_WORKLOAD}/commands\Z", CommandViewSet.as_view({"post": "create"}), name="api-commands"),
     path(
         "schema",
         SpectacularJSONAPIView.as_view(permission_classes=[AllowAny], authentication_classes=[]),

@@ -50,6 +50,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (clusters.AddressRefused, 422),
     (clusters.HostError, 422),
     (clusters.ClusterUnreachable, 503),
+    (apps.LogStoreUnreachable, 503),
     (clusters.ClusterRefused, 409),
     (clusters.ClusterError, 409),
     (SecretUnreadable, 503),
