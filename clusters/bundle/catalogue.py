@@ -16,6 +16,7 @@ ETCD = "3.6.16"
 COREDNS = "1.14.7"
 NETWORK_POLICY = "1.1.0"
 REGISTRY = "3.1.2"
+LOGS = "1.51.1-0.20260624061259-dc94972a8708"
 PAUSE = "1"
 HELLO = "1"
 SHOP = "1.0"
@@ -70,6 +71,7 @@ SOURCE_COSTS = {
     "etcd": Cost(seconds=40, scratch=500 * MB, stays=64 * MB),
     "coredns": Cost(seconds=100, scratch=1300 * MB, stays=80 * MB),
     "network-policy": Cost(seconds=90, scratch=900 * MB, stays=64 * MB),
+    "logs": Cost(seconds=90, scratch=400 * MB, stays=29 * MB),
     "registry": Cost(seconds=70, scratch=800 * MB, stays=32 * MB),
     "pause": Cost(seconds=5, scratch=60 * MB, stays=2 * MB),
     "hello": Cost(seconds=10, scratch=100 * MB, stays=9 * MB),
@@ -144,6 +146,18 @@ def network_policy_build() -> GoBuild:
         packages=dict(NETWORK_POLICY_PACKAGES),
         module=_POLICY,
         version=NETWORK_POLICY,
+        linker_flags="-s -w",
+    )
+
+
+def logs_build() -> GoBuild:
+    """How the store of log lines and the program that brings them there from the nodes are built."""
+    at = "github.com/VictoriaMetrics/VictoriaLogs"
+    return GoBuild(
+        folder="modules/logs",
+        packages={name: f"{at}/app/{name}" for name in ("victoria-logs", "vlagent")},
+        module=at,
+        version=LOGS,
         linker_flags="-s -w",
     )
 

@@ -55,6 +55,7 @@ class Workshop:
         programs = [
             self._etcd(),
             self._registry(),
+            self._logs(),
             self._policies(),
             self._coredns(),
             self._kubernetes(kubernetes, version),
@@ -93,6 +94,11 @@ class Workshop:
         # Compiled in both cases: the program around the project's library is ours.
         name = f"registry {catalogue.REGISTRY}"
         return self._from_source("registry", name, catalogue.registry_build())
+
+    def _logs(self) -> Component:
+        # Compiled in both cases: one module for both programs.
+        name = f"logs {catalogue.LOGS.partition('-')[0]}"
+        return self._from_source("logs", name, catalogue.logs_build())
 
     def _own_image(self, plan: ImagePlan) -> Component:
         return self._image_from_source(plan, catalogue.own_build(plan.name, plan.version))

@@ -224,7 +224,8 @@ def test_a_whole_bundle_is_built_from_a_mirror(workshop, publish, etcd, mirror, 
     """All but the Debian packages: archives with a broken line in between, our own programs by a stand-in for go."""
     go = tmp_path / "go"
     go.write_text(
-        '#!/bin/sh\n[ "$1" != build ] || { while [ "$1" != -o ]; do shift; done; echo program > "$2"; }\n'
+        '#!/bin/sh\n[ "$1" = build ] || exit 0\nwhile [ "$1" != -o ]; do shift; done\nto="$2"; shift 2\n'
+        'case "$to" in */) for each; do echo program > "$to${each##*/}"; done;; *) echo program > "$to";; esac\n'
     )
     go.chmod(0o755)
     kubernetes = {f"kubernetes/server/bin/{name}": name.encode() for name in catalogue.KUBERNETES_BINARIES}
@@ -257,6 +258,7 @@ def test_a_whole_bundle_is_built_from_a_mirror(workshop, publish, etcd, mirror, 
             *catalogue.NETWORK_POLICY_PACKAGES,
         )
     } < files.keys()
+    assert {"bin/victoria-logs", "bin/vlagent", "bin/kcloud-registry"} < files.keys()
     assert {"images/pause.tar", "images/hello.tar", "images/coredns.tar"} < files.keys()
     assert (
         files["bin/kubelet"].source
