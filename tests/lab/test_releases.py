@@ -102,6 +102,12 @@ def done(made):
     return made
 
 
+def in_a_fresh_worker(operation):
+    """A process that is forked must not write on this one's connections to the cluster."""
+    access.forget(Environment.objects.get().cluster_id)
+    return in_a_worker(operation)
+
+
 def workload():
     rows = Workload.objects.select_related("app", "environment__cluster", "tenant", "release", "good_release")
     return rows.get()
@@ -149,7 +155,7 @@ def test_a_release_over_the_quota_is_named_and_goes_back(site):
 def test_a_worker_killed_in_mid_rollout_leaves_nothing_undone(site):
     made = ask_for(site, release(site, "2.0", environment={"GREETING": "two"}))
     operation = Operation.objects.get(pk=made.operation_id)
-    with in_a_worker(operation):
+    with in_a_fresh_worker(operation):
         until(lambda: operation.steps.filter(key="apply", state="succeeded").exists(), 60)
     # The dead worker's lease has to end before another may go on.
     until(lambda: carry_out(operation).state != State.RUNNING, 60)
@@ -190,7 +196,7 @@ def test_a_cancelled_deployment_is_taken_back(site):
     fifth = release(site, "5.0", port=9999)
     made = ask_for(site, fifth, strategy=Strategy(timeout=120))
     operation = Operation.objects.get(pk=made.operation_id)
-    with in_a_worker(operation):
+    with in_a_fresh_worker(operation):
         until(lambda: operation.steps.filter(key="apply", state="succeeded").exists(), 60)
         operations.cancel_operation(operation=operation, by=site.by)
         until(lambda: Operation.objects.get(pk=operation.pk).state == State.CANCELLED, 60)
