@@ -14,6 +14,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from apps.selectors import apps as applications
 from clusters.models import Bundle, Cluster, Environment, Host, Node, Region
 from clusters.selectors import environments, quotas, request_texts, requests
 from clusters.selectors.resource_texts import amounts
@@ -325,13 +326,14 @@ class Found:
     hosts: Sequence[Host] = ()
     nodes: Sequence[Node] = ()
     operations: Sequence[Operation] = ()
+    apps: Sequence[applications.Row] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.clusters or self.hosts or self.nodes or self.operations)
+        return bool(self.clusters or self.apps or self.hosts or self.nodes or self.operations)
 
 
-def search(text: str) -> Found:
-    """Clusters, hosts (also by address), nodes and operations (also by number) whose name contains the text."""
+def search(text: str, user: Any) -> Found:
+    """Clusters, applications, hosts (also by address), nodes and operations (also by number) of that name."""
     if not text:
         return Found()
     clusters = list(Cluster.objects.filter(name__icontains=text)[:MOST_ROWS])
@@ -345,8 +347,10 @@ def search(text: str) -> Found:
     number = text.removeprefix("op-")
     if number.isascii() and number.isdigit() and len(number) < 10:
         named |= Q(pk=int(number))
+    named_apps = applications.apps_for(user, tenant=None, wanted=applications.Filter(q=text))
     return Found(
         clusters=clusters,
+        apps=applications.rows(named_apps.order_by("name", "pk")[:MOST_ROWS]),
         hosts=list(hosts[:MOST_ROWS]),
         nodes=list(nodes[:MOST_ROWS]),
         operations=titled(Operation.objects.filter(named).defer("inputs").order_by("-id")[:MOST_ROWS]),

@@ -26,7 +26,9 @@ def overview(request: HttpRequest) -> HttpResponse:
 @require_safe
 @operator_required
 def search(request: HttpRequest) -> HttpResponse:
-    """Clusters, hosts, nodes and operations by name."""
+    """Clusters, applications, hosts, nodes and operations by name."""
     # No name holds a NUL, and PostgreSQL would not be asked for one.
     text = request.GET.get("q", "").replace("\x00", "").strip()[:100]
-    return render(request, "search.html", {"search_text": text, "found": attention.search(text)})
+    return render(
+        request, "search.html", {"search_text": text, "found": attention.search(text, request.user)}
+    )

@@ -1,13 +1,16 @@
 """Pages of applications: registering, publishing, what each role finds, how many queries a list costs."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from apps.errors import AppStillUsed, ValueRefused
-from apps.models import App, Release, Workload
+from apps.models import App, Release, SeenPods, Workload
 from apps.services import apps as services
 from apps.services import releases
 from apps.specs.spec import as_json
+from clusters.observing.pods import Metadata, SeenPod
 from tests.apps.things import make_app, make_release, web_spec
 from tests.clusters.environments import fake_cluster, give_quota, make
 
@@ -165,3 +168,41 @@ def as_json_keys():
     from apps.specs.reading import parse
 
     return as_json(parse(web_spec()))
+
+
+def test_search_finds_applications_of_every_tenant_for_an_operator(client, tenant, operator):
+    make_app(tenant, "checkout")
+    client.force_login(operator)
+    page = client.get("/search/?q=heck").content.decode()
+    assert f'<a href="{_address("detail", "checkout")}">checkout</a>' in page
+    assert "checkout" not in client.get("/search/?q=nothing").content.decode()
+
+
+def test_the_page_of_a_workload_costs_the_same_for_many_pods_as_for_one(
+    viewer, tenant, environment, django_assert_num_queries
+):
+    app = make_app(tenant)
+    workload = Workload.objects.create(
+        tenant=tenant, app=app, environment=environment, release=make_release(app)
+    )
+    address = _address("workload", app.name, environment.name)
+    _see_pods(workload, 1)
+    viewer.get(address)
+    with CaptureQueriesContext(connection) as few:
+        viewer.get(address)
+    _see_pods(workload, 10_000)
+    with django_assert_num_queries(len(few)):
+        page = viewer.get(address).content
+    assert len(page) < 100_000
+
+
+def _see_pods(workload, number):
+    """`number` pods that came up, as the watch would store them: the rows it keeps, and how many there are."""
+    pods = [
+        SeenPod(metadata=Metadata(namespace=workload.environment.namespace, name=f"web-{one}"))
+        for one in range(min(number, SeenPods.MOST))
+    ]
+    SeenPods.objects.update_or_create(
+        workload=workload,
+        defaults={"tenant": workload.tenant, "rows": [each.as_row() for each in pods], "total": number},
+    )
