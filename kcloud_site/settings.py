@@ -329,6 +329,7 @@ SPECTACULAR_SETTINGS = {
         "RequestKind": "clusters.models.TenantRequest.Kind",
         "CredentialKind": "clusters.models.Credential.Kind",
         "BundleState": "clusters.models.Bundle.State",
+        "HealingMode": "apps.models.HealingConsent.Mode",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
