@@ -28,6 +28,7 @@ from apps.selectors.workloads import subject_of
 from apps.views.frame import opened_workload, workload_frame
 from clusters.errors import ClusterError
 from kcloud_site.audit import trail
+from kcloud_site.tenants import permissions
 
 FOLLOW_SECONDS, IDLE_SECONDS, LONG_IDLE = 2, 8, 10
 EACH_SIDE = 200
@@ -61,6 +62,7 @@ def logs(request: HttpRequest, tenant: str, app: str, environment: str) -> HttpR
     context = {
         **workload_frame(request, workload, "logs"),
         "form": form,
+        "may_command": _may_command(request, workload),
         "read": read,
         "lines": lines,
         "marked": str(point) if point else "",
@@ -146,6 +148,11 @@ def _read(workload: Workload, query: Query) -> Read:
         return Read(_nothing(), _("The search took too long. Choose a shorter time or simpler words."))
     except ClusterError as error:
         return Read(_nothing(), str(error))
+
+
+def _may_command(request: HttpRequest, workload: Workload) -> bool:
+    rights = ["command.run", *(["deployment.protected"] if workload.environment.protected else [])]
+    return all(permissions.may(request.user, right, workload) for right in rights)
 
 
 def _next(query: Query, read: Read) -> str:

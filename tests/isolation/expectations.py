@@ -210,6 +210,10 @@ PLATFORM_AREAS: tuple[str, ...] = (
 )
 
 API: dict[str, Row] = {
+    "api-healing-list": tenants("workload", "app.view"),
+    "api-healing-approve": tenants("healing", "healing.manage"),
+    "api-healing-decline": tenants("healing", "healing.manage"),
+    "api-healing-consent": tenants("workload", "app.view", "healing.manage"),
     "api-schema": anybody(),
     "api-docs": anybody(),
     "api-me-list": signed_in(),

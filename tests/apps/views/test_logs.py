@@ -220,3 +220,13 @@ def test_the_api_runs_a_command(client, join, tenant, fake):
     assert AuditEvent.objects.get(action="command.run").reason == "see"
     body["pod"] = "none"
     assert developer.post(f"{API}/commands", body, content_type="application/json").status_code == 409
+
+
+def test_the_way_to_commands_is_shown_to_whoever_may_run_them(client, join, tenant, fake):
+    assert (
+        address("command")
+        not in as_role(client, join, tenant, "viewer").get(address("logs")).content.decode()
+    )
+    assert (
+        address("command") in as_role(client, join, tenant, "developer").get(address("logs")).content.decode()
+    )
