@@ -5,10 +5,13 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 from rest_framework.permissions import AllowAny
 from rest_framework.routers import SimpleRouter
 
+from apps.api.applications import AppViewSet
 from apps.api.configurations import ConfigurationViewSet
 from apps.api.diagnosis import DiagnosisViewSet
 from apps.api.healing import ConsentViewSet, HealingViewSet
 from apps.api.logs import CommandViewSet, LogViewSet
+from apps.api.releases import ReleaseViewSet
+from apps.api.workloads import DeploymentViewSet, WorkloadViewSet
 from clusters.api.clusters import ClusterViewSet
 from clusters.api.environments import EnvironmentViewSet
 from clusters.api.hosts import HostViewSet
@@ -34,6 +37,10 @@ router.register("tenants", TenantViewSet, basename="api-tenant")
 router.register(rf"{OF_TENANT}/members", MemberViewSet, basename="api-member")
 router.register(rf"{OF_TENANT}/grants", GrantViewSet, basename="api-grant")
 router.register(rf"{OF_TENANT}/invitations", InvitationViewSet, basename="api-invitation")
+router.register(rf"{OF_TENANT}/apps", AppViewSet, basename="api-app")
+router.register(
+    rf"{OF_TENANT}/apps/(?P<app>[a-z][-a-z0-9]{{0,39}})/releases", ReleaseViewSet, basename="api-release"
+)
 router.register(rf"{OF_TENANT}/environments", EnvironmentViewSet, basename="api-environment")
 router.register(rf"{OF_TENANT}/quota/loans", LoanViewSet, basename="api-loan")
 router.register(rf"{OF_TENANT}/requests", TenantRequestViewSet, basename="api-request")
@@ -89,6 +96,28 @@ urlpatterns = [
         rf"^{OF_WORKLOAD}/healing/consent\Z",
         ConsentViewSet.as_view({"get": "retrieve", "put": "update"}),
         name="api-healing-consent",
+    ),
+    re_path(
+        rf"^{OF_WORKLOAD}\Z",
+        WorkloadViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="api-workload",
+    ),
+    re_path(rf"^{OF_WORKLOAD}/actions\Z", WorkloadViewSet.as_view({"post": "act"}), name="api-workload-act"),
+    re_path(rf"^{OF_WORKLOAD}/pods\Z", WorkloadViewSet.as_view({"get": "pods"}), name="api-workload-pods"),
+    re_path(
+        rf"^{OF_WORKLOAD}/preview\Z",
+        WorkloadViewSet.as_view({"post": "preview"}),
+        name="api-workload-preview",
+    ),
+    re_path(
+        rf"^{OF_WORKLOAD}/deployments\Z",
+        DeploymentViewSet.as_view({"get": "list", "post": "create"}),
+        name="api-deployment-list",
+    ),
+    re_path(
+        rf"^{OF_WORKLOAD}/deployments/(?P<number>[0-9]{{1,9}})\Z",
+        DeploymentViewSet.as_view({"get": "retrieve"}),
+        name="api-deployment-detail",
     ),
     re_path(
         rf"^{OF_WORKLOAD}/diagnosis\Z", DiagnosisViewSet.as_view({"get": "retrieve"}), name="api-diagnosis"

@@ -38,6 +38,19 @@ def publish_release(
     return _save(made, by)
 
 
+def publish_or_reuse(*, app: App, version: str, spec: object, by: Any, notes: str = "") -> Release:
+    """As `publish_release`, but a release of that version with the very same content is answered as it is: a job of CI
+    that runs again publishes nothing anew."""
+    there = app.releases.filter(version=version.strip()).first()
+    if there is None:
+        return publish_release(
+            app=app, version=version, spec=spec, by=by, notes=notes, source=Release.Source.API
+        )
+    if as_json(pinned(parse(spec), app.tenant, by)) != there.spec:
+        raise _version_taken(there.version)
+    return there
+
+
 def publish_pinned(
     *, app: App, version: str, spec: Spec, by: Any, notes: str = "", source: str = Release.Source.FORM
 ) -> Release:

@@ -74,6 +74,7 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
     return {
         "apps": {"tenant": tenant.name},
         "app": named,
+        "app_by_name": {"tenant": tenant.name, "name": app.name},
         "environment_apps": {"tenant": tenant.name, "environment": environment.name},
         "release": {**named, "number": release.number},
         "config_revision": revision,
