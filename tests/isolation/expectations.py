@@ -211,8 +211,8 @@ PLATFORM_AREAS: tuple[str, ...] = (
 
 API: dict[str, Row] = {
     "api-healing-list": tenants("workload", "app.view"),
-    "api-healing-approve": tenants("healing", "healing.manage"),
-    "api-healing-decline": tenants("healing", "healing.manage"),
+    "api-healing-approve": tenants("healing", "app.view", "healing.manage"),
+    "api-healing-decline": tenants("healing", "app.view", "healing.manage"),
     "api-healing-consent": tenants("workload", "app.view", "healing.manage"),
     "api-schema": anybody(),
     "api-docs": anybody(),
