@@ -67,9 +67,9 @@ PLACES = [
 ]
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_a_page_is_sound(shop, signed_in, live_server, check_page, place):
-    signed_in.goto(f"{live_server.url}/tenants/retail/apps/{place}")
+@pytest.mark.parametrize("address", PLACES)
+def test_a_page_is_sound(shop, signed_in, live_server, check_page, address):
+    signed_in.goto(f"{live_server.url}/tenants/retail/apps/{address}")
     check_page(signed_in)
     assert signed_in.locator("h1").is_visible()
 
