@@ -41,6 +41,8 @@ _MUST_NOT = {
     "ipc": _("The node's memory is not shown to tenants."),
     "userns_mode": _("The node's users are not given to tenants."),
 }
+# Whole numbers that fit anywhere; more digits are no port and no user.
+_NUMBER = re.compile(r"[0-9]{1,9}\Z")
 _ADDRESS = r"(?:(?:\d+\.\d+\.\d+\.\d+|\[[^\]]*\]):)?"
 _PORT = re.compile(_ADDRESS + r"(?:(\d+)(?:-\d+)?:)?(\d+)(?:-\d+)?(?:/(tcp|udp))?\Z")
 
@@ -192,7 +194,8 @@ class _Reader:
                 self.notes.add(place, REFUSED, text, path=source[:100])
 
     def _tmpfs(self, value: Any) -> None:
-        for index, each in enumerate([value] if isinstance(value, str) else value or []):
+        places = [value] if isinstance(value, str) else value
+        for index, each in enumerate(places if isinstance(places, list) else []):
             self._volume(f"tmp-{index}", str(each).partition(":")[0], "empty", False)
 
     def _volume(self, name: str, path: str, kind: str, read_only: bool) -> None:
@@ -204,12 +207,12 @@ class _Reader:
 
     def _user(self, value: Any) -> None:
         number, _colon, group = str(value).partition(":")
-        if not number.isdigit() or int(number) == 0:
+        if not _NUMBER.match(number) or int(number) == 0:
             text = _("It runs as user 10001: environments of tenants want a number that is not root's.")
             self.notes.add("user", CHANGED, text)
             return
         self.spec["run_as"] = int(number)
-        if group.isdigit() and int(group):
+        if _NUMBER.match(group) and int(group):
             self.spec["group"] = int(group)
 
     def _deploy(self, value: Any) -> None:
@@ -240,7 +243,7 @@ class _Reader:
     def _healthcheck(self, value: Any) -> None:
         check = value if isinstance(value, Mapping) else {}
         test = check.get("test")
-        if check.get("disable") or not test or test == ["NONE"]:
+        if check.get("disable") or not test or test == ["NONE"] or not isinstance(test, str | list):
             return
         if isinstance(test, str):
             command = ["/bin/sh", "-c", test]
@@ -294,7 +297,7 @@ def _port(value: Any) -> tuple[str, int, str] | None:
         if found is None:
             return None
         published, target, protocol = found[1] or "", found[2], (found[3] or "tcp").upper()
-    if not target.isdigit() or not 0 < int(target) < 65536 or protocol not in ("TCP", "UDP"):
+    if not _NUMBER.match(target) or not 0 < int(target) < 65536 or protocol not in ("TCP", "UDP"):
         return None
     return published, int(target), protocol
 

@@ -6,8 +6,12 @@ import re
 from typing import Any
 
 _VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_]\w*)(?:(:?[-?+])([^}]*))?\}|([A-Za-z_]\w*))")
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?(?:(\d+)us)?\Z")
-_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?b?)\Z", re.IGNORECASE)
+_DURATION = re.compile(
+    r"(?:(\d{1,6})h)?(?:(\d{1,6})m(?!s))?(?:(\d{1,6}(?:\.\d{1,6})?)s)?(?:(\d{1,9})ms)?(?:(\d{1,9})us)?\Z",
+    re.ASCII,
+)
+_BYTES = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([kmgt]?)(i?b?)\Z", re.IGNORECASE | re.ASCII)
+MOST_SECONDS = 10**6
 _FACTORS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
@@ -31,7 +35,7 @@ def filled(text: str) -> tuple[str, list[str]]:
 def seconds(value: Any, default: int) -> int:
     """ "1m30s" as 90; at least 1 where something was said."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return max(1, int(value))
+        return max(1, int(value)) if 0 <= value < MOST_SECONDS else default
     found = _DURATION.match(str(value or ""))
     if found is None or not any(found.groups()):
         return default

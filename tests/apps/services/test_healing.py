@@ -121,7 +121,7 @@ def test_more_memory_is_suggested_with_its_figure_and_approval_deploys_it(
     assert (row.rung, row.state, row.seen["memory"]) == ("memory", "open", 150 * 1024**2)
     healing_rounds.look_after()
     assert HealingDecision.objects.count() == 1
-    monkeypatch.setattr("apps.services.releases._pinned", lambda spec, _app, _by: spec)
+    monkeypatch.setattr("apps.services.releases.pinned", lambda spec, _app, _by: spec)
     healing.approve(decision=row, by=operator)
     workload.refresh_from_db()
     assert workload.release.spec["containers"][0]["resources"]["limits"]["memory"] == "150Mi"
