@@ -98,8 +98,8 @@ def _container(
     place = f"spec.containers.{index}"
     made: dict[str, Any] = {"name": str(each.get("name", "")), "image": str(each.get("image", ""))}
     for key in ("command", "args"):
-        if each.get(key):
-            made[key] = [str(word) for word in each[key]]
+        if words := _words(each.get(key)):
+            made[key] = words
     ports = [_port(port, number) for number, port in enumerate(_maps(each.get("ports")))]
     if ports:
         made["ports"] = ports
@@ -195,7 +195,7 @@ def _probe(probe: Object, ports: Mapping[str, int]) -> dict[str, Any]:
     action = _map(probe.get(handler))
     made: dict[str, Any] = {"type": _HANDLERS[handler]}
     if handler == "exec":
-        made["command"] = [str(word) for word in action.get("command") or []]
+        made["command"] = _words(action.get("command"))
     else:
         port = action.get("port")
         made["port"] = ports.get(str(port), port)
@@ -213,6 +213,10 @@ def _probe(probe: Object, ports: Mapping[str, int]) -> dict[str, Any]:
         if isinstance(probe.get(theirs), int):
             made[ours] = probe[theirs]
     return made
+
+
+def _words(value: Any) -> list[str]:
+    return [str(word) for word in value] if isinstance(value, list) else []
 
 
 def _name(each: Object) -> str:

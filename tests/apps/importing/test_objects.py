@@ -106,7 +106,18 @@ pod = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["containers", "name", "image", "env", "ports", "volumes", "valueFrom", "securityContext"]
+                [
+                    "containers",
+                    "name",
+                    "image",
+                    "env",
+                    "ports",
+                    "volumes",
+                    "valueFrom",
+                    "command",
+                    "readinessProbe",
+                    "exec",
+                ]
             ),
             inner,
             max_size=4,
