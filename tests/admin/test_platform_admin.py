@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from apps.models import App, Deployment, Release, Workload
 from clusters.models import Bundle, Cluster, Credential, Environment, Host, Region, TenantRequest
 from kcloud_site.audit import trail
 from kcloud_site.audit.models import AuditEvent
@@ -55,7 +56,8 @@ def test_it_is_our_site_and_lists_of_ours_alone():
         Bundle,
         Cluster,
     }
-    assert wanted | {Environment, Operation, AuditEvent} <= set(SITE)
+    hosted = {App, Release, Workload, Deployment}
+    assert wanted | hosted | {Environment, Operation, AuditEvent} <= set(SITE)
 
 
 @pytest.mark.parametrize("role", ["viewer", "developer", "operator", "owner"])

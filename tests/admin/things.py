@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from apps.models import App, Deployment, Release, Workload
 from clusters.models import Bundle, Cluster, Credential, Environment, Host, Region, TenantRequest
 from kcloud_site.operations.models import Operation, State
 from kcloud_site.tenants import encryption
@@ -29,7 +30,15 @@ def make(number, operator):
     Bundle.objects.create(
         version=f"1.{n}", path="/x", manifest_sha256="0" * 64, state="verified", verified_at=NOW
     )
-    Environment.objects.create(tenant=tenant, cluster=cluster, name="dev", namespace=f"t{n}-dev")
+    environment = Environment.objects.create(
+        tenant=tenant, cluster=cluster, name="dev", namespace=f"t{n}-dev"
+    )
+    app = App.objects.create(tenant=tenant, name=f"app{n}")
+    release = Release.objects.create(tenant=tenant, app=app, number=1, version=f"1.{n}", spec={})
+    workload = Workload.objects.create(tenant=tenant, app=app, environment=environment, release=release)
+    Deployment.objects.create(
+        tenant=tenant, workload=workload, number=1, action="deploy", release=release, requested_by=f"u{n}"
+    )
     Quota.objects.create(tenant=tenant, cpu=1000)
     Loan.objects.create(tenant=tenant, cpu=1, reason="x", lent_by="operator", ends_at=NOW + timedelta(days=1))
     Grant.objects.create(
