@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+LEAST = 1e-9
 _STEPS = (1, 2, 2.5, 5, 10)
 
 
@@ -45,8 +46,10 @@ def path(points: Sequence[tuple[datetime, float | None]], span: Span) -> str:
 
 
 def round_top(highest: float) -> float:
-    """The first round number that is not less than the highest value: 1, 2, 2.5, 5 times a power of ten; 1 for 0."""
-    if highest <= 0:
+    """The first round number that is not less than the highest value: 1, 2, 2.5, 5 times a power of ten; 1 for 0.
+
+    What is less than anything measured here counts as 0: the smallest floats have no power of ten below them."""
+    if highest < LEAST:
         return 1.0
     power = 1.0
     while power * 10 <= highest:
