@@ -34,8 +34,10 @@ def files(registry: NodeRegistry) -> list[dict[str, Any]]:
     """What lies on every node that pulls from it."""
     folder = f"{FOLDER}/{registry.host}"
     authority = f"{folder}/ca.crt"
+    # containerd 1.6 takes no file without a table of hosts, although the server alone would do.
     lines = [
         f'server = "https://{registry.address}"',
+        f'[host."https://{registry.address}"]',
         'capabilities = ["pull", "resolve"]',
         f'ca = "{authority}"',
     ]
