@@ -95,6 +95,7 @@ def texts(page):
 ALL = ["INFO started", "WARN between", 'ERROR (a+b) "quoted" | limit 0', "sidecar"]
 
 
+@pytest.mark.lab
 def test_lines_of_one_application_in_one_place_come_by_time(server):
     page = store(server).read(Query())
     assert texts(page) == ALL
@@ -108,6 +109,7 @@ def test_lines_of_one_application_in_one_place_come_by_time(server):
     assert texts(store(server, app='web" or "').read(Query())) == []
 
 
+@pytest.mark.lab
 @pytest.mark.parametrize(
     ("asked", "shown"),
     [
@@ -127,6 +129,7 @@ def test_the_filter_means_the_same_as_everywhere(server, asked, shown):
     assert texts(store(server).read(Query(**asked))) == shown
 
 
+@pytest.mark.lab
 def test_following_gives_every_line_once_also_those_that_arrive_late(server):
     follow = store(server, app="follow")
     sent = [row(n, f"{pod} {n}", pod=pod, app="follow") for n in range(40) for pod in ("a", "b")]
@@ -144,6 +147,7 @@ def test_following_gives_every_line_once_also_those_that_arrive_late(server):
     assert sorted(line.text for line in seen) == sorted(each["_msg"] for each in sent)
 
 
+@pytest.mark.lab
 def test_the_newest_lines_and_what_follows_fit_together(server):
     newest = store(server, app="newest")
     fill(server, [row(n, f"line {n}", app="newest") for n in range(30)])
@@ -153,6 +157,7 @@ def test_the_newest_lines_and_what_follows_fit_together(server):
     assert texts(newest.read(Query(after=page.positions, oldest_first=True))) == ["line 30"]
 
 
+@pytest.mark.lab
 def test_who_has_not_the_password_reads_nothing(server):
     address = server.rpartition("@")[2]
     with pytest.raises(LogStoreUnreachable) as refused:
