@@ -36,6 +36,9 @@ class EntrySerializer(serializers.Serializer[Any]):
 
 
 class ConfigRevisionSerializer(serializers.ModelSerializer[ConfigRevision]):
+    # Said here, because what a column holds at most differs from database to database.
+    number = serializers.IntegerField(read_only=True)
+    base = serializers.IntegerField(read_only=True)
     entries = serializers.SerializerMethodField()
 
     class Meta:
