@@ -90,10 +90,15 @@ def _make_all(site):
 
 
 def _take_no_more(site, node):
-    """As many pods as are there are all the node takes from now on."""
-    there = len(site.admin.list("/api/v1/pods", fieldSelector=f"spec.nodeName={node}"))
+    """As many pods as run there are all the node takes from now on, and the scheduler knows."""
+    there = sum(
+        each["status"]["phase"] not in ("Succeeded", "Failed")
+        for each in site.admin.list("/api/v1/pods", fieldSelector=f"spec.nodeName={node}")
+    )
     file = "/etc/kubernetes/kubelet.yaml"
     on(site, node, f"sed -i 's/^maxPods: .*/maxPods: {there}/' {file} && systemctl restart kubelet")
+    # A pod placed before the node tells its new bound is refused by the kubelet and stays as a failed one.
+    until(lambda: site.admin.get(f"/api/v1/nodes/{node}")["status"]["allocatable"]["pods"] == str(there), 90)
 
 
 def _load_root_image(site, node):
