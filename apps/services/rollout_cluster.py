@@ -54,9 +54,10 @@ def apply_all(
     wanted = wanted_objects(workload, settings, strategy, slot)
     if slot != workload.slot and not switch:
         wanted = [each for each in wanted if each["kind"] != "Service"]
+    context.check()
+    # Side by side, what others stand on first: an application of many objects is on the cluster in a few round trips.
+    client.apply_all(wanted)
     for each in wanted:
-        context.check()
-        client.apply(each)
         context.log(_("applied %(name)s") % {"name": f"{each['kind']} {each['metadata']['name']}"})
 
 
