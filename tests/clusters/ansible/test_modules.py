@@ -1,14 +1,10 @@
 """Our modules, run here as Python: what they change, what they leave, what they say when it goes wrong."""
 
-import contextlib
 import fcntl
 import json
 import os
 import signal
-import socket
-import struct
 import tarfile
-import threading
 
 import pytest
 from hypothesis import given
@@ -20,7 +16,7 @@ from tests.operations import processes
 fence, files, host, packages, units = (
     part(f"kcloud_{name}") for name in ("fence", "files", "host", "packages", "units")
 )
-probe, bundle, reset = (module(f"kcloud_{name}") for name in ("probe", "bundle", "reset"))
+bundle = module("kcloud_bundle")
 
 root_only = pytest.mark.skipif(os.getuid() != 0, reason="files belong to root")
 
@@ -360,168 +356,3 @@ class TestBundle:
 
     def test_nothing_to_copy_needs_no_room(self, tmp_path):
         bundle.refuse_full(str(tmp_path), 0)
-
-
-class Dns:
-    """A name server on loopback that gives one answer."""
-
-    def __init__(self, answer):
-        self.link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.link.bind(("127.0.0.1", 0))
-        self.thread = threading.Thread(target=self.serve, args=(answer,), daemon=True)
-        self.thread.start()
-
-    def serve(self, answer):
-        question, sender = self.link.recvfrom(512)
-        self.link.sendto(answer(question), sender)
-
-
-def dns_answer(question, *, name=None, kind=1, data=b"\x0a\x60\x07\x07", code=0, records=1):
-    header = question[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, records, 0, 0)
-    name = question[12:-4] if name is None else name
-    record = name + struct.pack(">HHIH", kind, 1, 5, len(data)) + data
-    return header + question[12:] + record * records
-
-
-@pytest.mark.parametrize(
-    ("answer", "found"),
-    [
-        (dns_answer, "10.96.7.7"),
-        (lambda q: dns_answer(q, name=b"\xc0\x0c"), "10.96.7.7"),
-        (lambda q: dns_answer(q, kind=28, data=b"\0" * 16), ""),
-        (lambda q: dns_answer(q, code=3, records=0), ""),
-        (lambda q: dns_answer(b"\0\0" + q[2:]) if q[:2] != b"\0\0" else dns_answer(b"\1\1" + q[2:]), ""),
-    ],
-    ids=["name in full", "name as a pointer", "another kind", "no such name", "another question"],
-)
-def test_dns_answers_are_read(monkeypatch, answer, found):
-    server = Dns(answer)
-    real = socket.socket.sendto
-    place = server.link.getsockname()
-    monkeypatch.setattr(
-        socket.socket,
-        "sendto",
-        lambda self, data, to: real(self, data, place if to[1] == 53 else to),
-        raising=False,
-    )
-    assert probe.lookup("127.0.0.1", "on-w1.kcloud-verify.svc.cluster.local") == found
-
-
-@pytest.mark.parametrize(
-    ("found", "node", "told"),
-    [
-        ("10.96.7.7", "w1", ""),
-        ("10.96.0.1", "w1", "DNS says"),
-        ("10.96.7.7", "w2", "'w2' answers"),
-        (OSError("no route"), "w1", "no route"),
-    ],
-)
-def test_a_probe_says_what_it_saw(monkeypatch, found, node, told):
-    def lookup(server, name):
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    monkeypatch.setattr(probe, "lookup", lookup)
-    monkeypatch.setattr(probe, "ask", lambda address: node)
-    wanted = {"name": "on-w1.kcloud-verify.svc.cluster.local", "address": "10.96.7.7", "node": "w1"}
-    seen = probe.problem("10.96.0.10", wanted)
-    assert (told in seen) if told else seen == ""
-
-
-def test_a_pod_that_is_not_reached_is_named_with_its_node(monkeypatch):
-    monkeypatch.setattr(probe, "problem", lambda dns, one: "timed out")
-    with pytest.raises(host.Failure) as failed:
-        probe.check_all("the host", "10.96.0.10", [{"node": "w2"}], 0)
-    assert (failed.value.code, failed.value.subject) == ("not-reached", "w2")
-    assert "from the host: timed out" in failed.value.evidence
-
-
-@pytest.fixture
-def listening():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield {"address": "127.0.0.1", "port": str(server.getsockname()[1]), "node": "w2"}
-
-
-@pytest.fixture
-def refusing():
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        yield {"address": "127.0.0.1", "port": str(unused.getsockname()[1]), "node": "w3"}
-
-
-@pytest.fixture
-def silent():
-    """A listener whose queue is full: what is dropped looks like this from outside."""
-    with contextlib.ExitStack() as stack:
-        server = stack.enter_context(socket.socket())
-        server.bind(("127.0.0.1", 0))
-        server.listen(0)
-        for _filling in range(4):
-            one = stack.enter_context(socket.socket())
-            one.setblocking(False)
-            one.connect_ex(server.getsockname())
-        yield {"address": "127.0.0.1", "port": str(server.getsockname()[1]), "node": "w4"}
-
-
-def test_what_is_closed_must_not_even_refuse(listening, refusing, silent):
-    found = probe.answering([listening, silent, refusing])
-    assert {target["node"] for target in found} == {"w2", "w3"}
-
-
-def test_silence_is_right_and_counted(silent):
-    assert probe.check_closed([silent, silent], until=0) == 2
-    assert probe.check_closed([], until=0) == 0
-
-
-def test_an_answer_from_what_is_closed_is_named_with_its_node(refusing):
-    with pytest.raises(host.Failure) as failed:
-        probe.check_closed([refusing], until=0)
-    assert (failed.value.code, failed.value.subject) == ("not-enforced", "w3")
-    assert refusing["port"] in failed.value.evidence
-
-
-RULES = """*nat
-:KUBE-SERVICES - [0:0]
-:DOCKER_OUTPUT - [0:0]
--A PREROUTING -j KUBE-SERVICES
--A OUTPUT -d 127.0.0.11/32 -j DOCKER_OUTPUT
--A POSTROUTING -s 10.244.1.0/24 ! -d 10.244.0.0/16 ! -o cni0 -j MASQUERADE
-COMMIT
-*mangle
-:KCLOUD-POLICY - [0:0]
--A FORWARD -m conntrack ! --ctstate RELATED,ESTABLISHED -j KCLOUD-POLICY
--A KCLOUD-POLICY -i cni0 -j NFQUEUE --queue-num 100
-COMMIT
-"""
-
-
-def test_reset_removes_our_packet_rules_and_leaves_those_of_others(monkeypatch):
-    restored = {}
-    monkeypatch.setattr(
-        reset, "run", lambda arguments, *_rest, **_options: RULES if arguments[0] == "iptables-save" else ""
-    )
-    monkeypatch.setattr(reset, "_restore", lambda program, lines: restored.update({program: lines}))
-    assert reset._clear_rules() == ["removed rules of iptables"]
-    assert restored["iptables"] == [
-        "*nat", ":DOCKER_OUTPUT - [0:0]", "-A OUTPUT -d 127.0.0.11/32 -j DOCKER_OUTPUT", "COMMIT",
-        "*mangle", "COMMIT",
-    ]  # fmt: skip
-
-
-def test_reset_purges_exactly_the_packages_we_brought(monkeypatch):
-    asked = []
-    monkeypatch.setattr(reset, "run", lambda arguments, *_rest, **_options: asked.append(arguments) or "")
-    monkeypatch.setattr(reset.kcloud_packages, "recorded", lambda: ["containerd", "runc", "gone"])
-    monkeypatch.setattr(
-        reset.kcloud_packages, "installed", lambda: {"containerd": "1", "runc": "1", "vim": "9"}
-    )
-    assert reset.purge_packages() == ["removed 2 packages"]
-    assert asked[-1][-3:] == ["purge", "containerd", "runc"]
-    assert "--no-auto-remove" in asked[-1]
-
-
-@given(path=st.sampled_from(sorted(reset.PATHS)))
-def test_reset_removes_only_paths_of_ours(path):
-    assert path.count("/") >= 2
-    assert path not in ("/etc/apt", "/var/lib/dpkg", "/usr/local/sbin")
