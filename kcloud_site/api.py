@@ -71,6 +71,16 @@ urlpatterns = [
         name="api-configuration-revisions",
     ),
     re_path(
+        rf"{CONFIGURATION}/readers\Z",
+        ConfigurationViewSet.as_view({"get": "readers"}),
+        name="api-configuration-readers",
+    ),
+    re_path(
+        rf"{CONFIGURATION}/copy\Z",
+        ConfigurationViewSet.as_view({"post": "copy"}),
+        name="api-configuration-copy",
+    ),
+    re_path(
         rf"{CONFIG_REVISION}\Z",
         ConfigurationViewSet.as_view({"get": "revision"}),
         name="api-configuration-revision",

@@ -77,6 +77,26 @@ class StageSerializer(serializers.Serializer[Any]):
     seconds = serializers.IntegerField(required=False, default=config_stages.DEFAULT_SECONDS)
 
 
+class CopySerializer(serializers.Serializer[Any]):
+    from_environment = serializers.CharField(max_length=63, help_text="Name of the environment to copy from.")
+    note = serializers.CharField(required=False, default="", allow_blank=True, max_length=500)
+
+
+class ReaderSerializer(serializers.Serializer[Any]):
+    container = serializers.CharField()
+    path = serializers.CharField(allow_blank=True, help_text="Of the file; empty: it is a variable.")
+    hidden = serializers.BooleanField(
+        help_text="The release sets a variable of this name itself, which wins."
+    )
+
+
+class ReadKeySerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=["variable", "file"])
+    secret = serializers.BooleanField()
+    readers = ReaderSerializer(many=True, help_text="Containers of the release that runs; empty: nobody.")
+
+
 class LineSerializer(serializers.Serializer[Any]):
     old = serializers.IntegerField()
     new = serializers.IntegerField()
@@ -98,6 +118,7 @@ class ConfigurationViewSet(InTenant):
     right = "config.view"
     rights = {
         "draft": "config.edit",
+        "copy": "config.edit",
         "propose": "config.edit",
         "withdraw": "config.edit",
         "rollback": "config.edit",
@@ -139,6 +160,35 @@ class ConfigurationViewSet(InTenant):
         """All revisions, newest first."""
         found, where = self._place()
         return self.page(reading.revisions(found, where))
+
+    @extend_schema(request=CopySerializer, responses=ConfigRevisionSerializer)
+    def copy(self, request: Request, **_place: Any) -> Response:
+        """A draft equal to what is published in another environment, but for secrets: those of here stay."""
+        found, where = self._place()
+        chosen = self.valid(serializer=CopySerializer)
+        source = get_object_or_404(Environment, tenant_id=found.tenant_id, name=chosen["from_environment"])
+        return self._shown(
+            configurations.copy_from(
+                app=found, environment=where, source=source, by=request.user, note=chosen["note"]
+            )
+        )
+
+    @extend_schema(responses=ReadKeySerializer(many=True))
+    def readers(self, request: Request, **_place: Any) -> Response:
+        """Who reads which key of the open draft, else of what is published."""
+        found, where, base = self._base()
+        entries = reading.entries_of(base)
+        readers = reading.readers(reading.workload_in(found, where), entries)
+        rows = [
+            {
+                "name": each.name,
+                "kind": each.kind,
+                "secret": each.secret,
+                "readers": readers.get(each.name, []),
+            }
+            for each in entries
+        ]
+        return Response(ReadKeySerializer(rows, many=True).data)
 
     @extend_schema(responses=ConfigRevisionSerializer)
     def revision(self, request: Request, **_place: Any) -> Response:

@@ -14,7 +14,7 @@ from apps.configuring.comparing import Change, difference
 from apps.configuring.entries import FILE, VARIABLE, Entry, read
 from apps.errors import ConfigurationRefused
 from apps.manifests.workload import Settings
-from apps.models import App, ConfigRevision, SeenPods, Workload
+from apps.models import App, ConfigRevision, Deployment, SeenPods, Workload
 from apps.specs.reading import parse
 from apps.specs.spec import Spec
 from clusters.models import Environment
@@ -157,6 +157,13 @@ def uses(workload: Workload | None) -> list[Use]:
         )
         for row in seen.rows
     ]
+
+
+def publishing(workload: Workload | None) -> Deployment | None:
+    """The change that brings a revision to all pods, while it runs."""
+    going_on = (Deployment.State.PENDING, Deployment.State.RUNNING)
+    rows = Deployment.objects.filter(action=Deployment.Action.CONFIG, state__in=going_on)
+    return rows.filter(workload=workload).order_by("-number").first() if workload else None
 
 
 def _number(value: Any) -> int:

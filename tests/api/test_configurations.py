@@ -4,16 +4,20 @@ import json
 
 import pytest
 
+from apps.access import open_secrets
 from apps.models import ConfigRevision
+from clusters.models import Environment
 from tests.apps.services.test_configurations import (  # noqa: F401
     PLAIN,
     PLANTED,
     SECRET,
     app,
     cluster,
+    draft,
     environment,
     place,
     protect,
+    publish,
     running,
 )
 
@@ -81,6 +85,50 @@ def test_differences_rolling_back_and_withdrawing(developer, app, environment): 
     assert developer.post(f"{AT}/revisions/2/withdraw").json()["state"] == "withdrawn"
     assert developer.post(f"{AT}/revisions/1/rollback").json()["number"] == 3
     assert [each["number"] for each in developer.get(f"{AT}/revisions").json()["results"]] == [3, 2, 1]
+
+
+def test_a_copy_is_without_the_secrets_of_there(developer, publish, environment, tenant):  # noqa: F811
+    publish(PLAIN, SECRET)
+    Environment.objects.create(
+        tenant=tenant, cluster=environment.cluster, name="test", namespace="r-test", state="ready"
+    )
+    there = AT.replace("/dev/", "/test/")
+    developer.put(there, {"entries": [{**SECRET, "name": "OWN"}]})
+    assert developer.post(f"{there}/revisions/1/publish").status_code == 200
+    answer = developer.post(f"{there}/copy", {"from_environment": "dev", "note": "as in dev"})
+    assert answer.status_code == 200, answer.content
+    assert (answer.json()["number"], answer.json()["state"], answer.json()["note"]) == (
+        2,
+        "draft",
+        "as in dev",
+    )
+    assert [(each["name"], each["value"]) for each in answer.json()["entries"]] == [
+        ("CACHE_MB", "64"),
+        ("OWN", None),
+    ]
+    assert developer.post(f"{there}/copy", {"from_environment": "dev"}).status_code == 409
+    assert developer.post(f"{there}/copy", {"from_environment": "nowhere"}).status_code == 404
+    assert developer.post(f"{there}/copy", {}).status_code == 422
+    assert open_secrets(ConfigRevision.objects.get(environment__name="test", number=2)) == {"OWN": PLANTED}
+
+
+def test_who_reads_which_key(developer, running, publish):  # noqa: F811
+    assert developer.get(f"{AT}/readers").json() == []
+    publish(PLAIN, {"name": "a.txt", "kind": "file", "value": "x"})
+    assert developer.get(f"{AT}/readers").json() == [
+        {
+            "name": "CACHE_MB",
+            "kind": "variable",
+            "secret": False,
+            "readers": [{"container": "web", "path": "", "hidden": False}],
+        },
+        {
+            "name": "a.txt",
+            "kind": "file",
+            "secret": False,
+            "readers": [{"container": "web", "path": "/etc/app/a.txt", "hidden": False}],
+        },
+    ]
 
 
 def test_staging_answers_the_operation_and_marks_odd_numbers(developer, running):  # noqa: F811

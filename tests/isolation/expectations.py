@@ -239,6 +239,8 @@ API: dict[str, Row] = {
     "api-environment-thaw": tenants("environment", "environment.view", "environment.freeze"),
     "api-environment-repair": tenants("environment", "environment.view", "environment.resize"),
     "api-configuration": tenants("workload", "config.view", "config.edit"),
+    "api-configuration-readers": tenants("workload", "config.view"),
+    "api-configuration-copy": tenants("workload", "config.view", "config.edit"),
     "api-configuration-revisions": tenants("workload", "config.view"),
     "api-configuration-revision": tenants("config_revision", "config.view"),
     "api-configuration-diff": tenants("config_revision", "config.view"),

@@ -6,9 +6,10 @@ import re
 import pytest
 from django.urls import reverse
 
-from apps.models import ConfigRevision, SeenPods, Workload
+from apps.models import ConfigRevision, Deployment, SeenPods, Workload
 from apps.services import configurations as services
 from clusters.models import Environment
+from kcloud_site.tenants.models import Membership
 from tests.apps.services.test_configurations import (  # noqa: F401
     PLAIN,
     PLANTED,
@@ -22,6 +23,7 @@ from tests.apps.services.test_configurations import (  # noqa: F401
     publish,
     running,
 )
+from tests.apps.things import carry_out
 
 pytestmark = pytest.mark.django_db
 
@@ -230,3 +232,69 @@ def test_the_list_of_the_application_shows_all_environments(developer, publish):
     text = developer.get(reverse("apps:configurations", args=["retail", "web"])).content.decode()
     assert "r1" in text
     assert address() in text
+
+
+# ---- what moves by itself
+
+
+LIVE = {"HX-Request": "true"}
+
+
+def begin_trial(developer, draft, publish):  # noqa: F811
+    publish(PLAIN)
+    draft({**PLAIN, "value": "1"})
+    developer.post(address("config_stage", 2), {"share": "50", "seconds": "60"})
+    assert ConfigRevision.objects.get(number=2).state == "trial"
+
+
+def test_a_trial_is_watched_without_reloading_until_it_has_ended(developer, running, publish, draft):  # noqa: F811
+    publish(PLAIN)
+    assert "hx-get" not in live_part(developer.get(address()))
+    draft({**PLAIN, "value": "1"})
+    developer.post(address("config_stage", 2), {"share": "50", "seconds": "60"})
+    page = developer.get(address())
+    assert f'hx-get="{address()}?trial=1"' in live_part(page)
+    assert "Save draft" not in page.content.decode()
+    following = developer.get(address(), {"trial": "1"}, headers=LIVE)
+    text = following.content.decode()
+    assert "<html" not in text
+    assert "hx-get" in live_part(following)
+    assert 'id="uses" hx-swap-oob="true"' in text
+    ConfigRevision.objects.filter(number=2).update(state="withdrawn")
+    ended = developer.get(address(), {"trial": "1"}, headers=LIVE)
+    assert (ended["HX-Refresh"], ended.content) == ("true", b"")
+    assert "hx-get" not in live_part(developer.get(address()))
+
+
+def test_a_publication_is_watched_until_all_pods_have_it(developer, running, draft, operator, tenant):  # noqa: F811
+    draft(PLAIN)
+    developer.post(address("config_publish", 1), {"expected": "1.1"})
+    rows = [{"name": "web-1", "config": "1", "ready": True}, {"name": "web-2", "config": "", "ready": True}]
+    SeenPods.objects.create(tenant=tenant, workload=running, rows=rows, total=2)
+    page = developer.get(address())
+    assert f'hx-get="{address()}"' in live_part(page)
+    assert "1 of 2 pods have it" in page.content.decode()
+    carry_out(Deployment.objects.get(action="config"))
+    after = developer.get(address(), headers=LIVE)
+    assert "HX-Refresh" not in after  # what is typed in the editor stays
+    assert "hx-get" not in live_part(after)
+
+
+def test_whoever_lost_the_right_sees_no_more_of_a_trial(developer, running, publish, draft, tenant):  # noqa: F811
+    begin_trial(developer, draft, publish)
+    Membership.objects.filter(user=developer.user, tenant=tenant).delete()
+    assert developer.get(address(), {"trial": "1"}, headers=LIVE).status_code == 404
+
+
+def live_part(page):
+    return re.search(r'<div id="live"[^>]*>', page.content.decode())[0]
+
+
+def test_new_keys_have_heads_of_their_own(developer, publish):  # noqa: F811
+    publish(PLAIN)
+    tables = re.findall(r"<table.*?</table>", developer.get(address()).content.decode(), re.S)
+    [new] = [each for each in tables if 'name="name-1"' in each and "<thead>" in each]
+    heads = re.findall(r'<th scope="col">([^<]+)</th>', new)
+    assert heads == ["New key", "Value", "Kind", "Format", "Secret"]
+    fields = re.findall(r'name="(\w+)-1"', new)
+    assert fields == ["name", "value", "kind", "format", "secret"]
