@@ -8,6 +8,8 @@ KCLOUD_MASTER_KEY_OLD earlier master keys, comma separated: they open and do not
 DATABASE_URL          sqlite:///… (embedded profile) or postgres://… (large profile)
 KCLOUD_QUEUE_URL      empty: the database carries wake-ups; redis://… : Redis does, the database while that is away
 KCLOUD_HOSTS          host names the portal answers to, comma separated
+KCLOUD_PUBLIC_URL     the address people open the portal at, for links in messages of webhooks
+                      (default: the first of KCLOUD_HOSTS behind TLS, else where the portal listens)
 KCLOUD_HTTPS          true behind TLS: secure cookies and HSTS
 KCLOUD_BUNDLES        directory of release bundles
 KCLOUD_PROXIES        how many proxies of ours stand before the portal: whose X-Forwarded-For tells the client's address
@@ -60,6 +62,10 @@ if not MASTER_KEY:
     read_or_make_key(MASTER_KEY_FILE)
 ALLOWED_HOSTS = env.list("KCLOUD_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 HTTPS = env.bool("KCLOUD_HTTPS", default=False)
+_LISTENING = f"http://{env.str('KCLOUD_BIND', default='127.0.0.1:8000')}"
+PUBLIC_URL = env.str("KCLOUD_PUBLIC_URL", default="").rstrip("/") or (
+    f"https://{ALLOWED_HOSTS[0]}" if HTTPS and ALLOWED_HOSTS else _LISTENING
+)
 BUNDLES_DIR = Path(env.str("KCLOUD_BUNDLES", default=str(Path.home() / ".cache/kcloud/bundles")))
 
 INSTALLED_APPS = [
@@ -302,7 +308,7 @@ REGISTRY_NODE_ADDRESS = env.str("KCLOUD_REGISTRY_NODE_ADDRESS", default="") or n
 )
 REGISTRY_HOME = HOME / "registry"
 # Where the registry finds the portal, to pass requests for tokens on.
-REGISTRY_PORTAL = f"http://{env.str('KCLOUD_BIND', default='127.0.0.1:8000')}"
+REGISTRY_PORTAL = _LISTENING
 REGISTRIES_INTERNAL = env.bool("KCLOUD_REGISTRIES_INTERNAL", default=False)
 WEBHOOKS_INTERNAL = env.bool("KCLOUD_WEBHOOKS_INTERNAL", default=False)
 # Our own model stands in for knox's table, which its migrations would make all the same.

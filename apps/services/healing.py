@@ -22,6 +22,7 @@ from apps.selectors.workloads import subject_of
 from apps.services import deployments, releases
 from kcloud_site.audit import trail
 from kcloud_site.audit.models import AuditEvent
+from kcloud_site.operations.models import Operation
 
 RULE = trail.Actor(AuditEvent.ActorKind.RULE, "self-healing")
 # The same decision to do nothing within this time is one with a higher count.
@@ -100,7 +101,12 @@ def record(
     )
     after = {"rung": rung, "why": why, **dict(seen or {})}
     trail.record(
-        by=RULE, action=f"healing.{state}", subject=subject_of(workload), after=after, reason=outcome
+        by=RULE,
+        action=f"healing.{state}",
+        subject=subject_of(workload),
+        after=after,
+        reason=outcome,
+        operation=Operation.objects.filter(pk=operation_id).first() if operation_id else None,
     )
     return row
 

@@ -27,6 +27,7 @@ from kcloud_site.operations.progress import title_of
 from kcloud_site.tenants import permissions
 from kcloud_site.tenants.models import Tenant
 from kcloud_site.tenants.resources import PARTS, Resources
+from kcloud_site.webhooks.places import Place, Thing
 
 TYPE = "clusters.environment"
 # Worst first.
@@ -49,6 +50,15 @@ _PURPOSES: dict[tuple[str, str], Any] = {
 def subject_of(environment: Environment) -> Subject:
     """As operations and audit events name it: by its namespace, which says whose it is."""
     return Subject(TYPE, str(environment.pk), environment.namespace, environment.tenant_id)
+
+
+def places_of(things: list[Thing]) -> dict[str, Place]:
+    """For messages of webhooks: by the namespace, so that one that is gone is placed as well."""
+    named = {thing.id: (thing.tenant, thing.name.removeprefix(f"{thing.tenant}-")) for thing in things}
+    return {
+        identity: Place("", name, ("clusters:environment", tenant, name))
+        for identity, (tenant, name) in named.items()
+    }
 
 
 def told(environment: Environment) -> dict[str, Any]:

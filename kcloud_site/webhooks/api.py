@@ -18,8 +18,8 @@ from kcloud_site.rest.serializers import Strict
 from kcloud_site.tenants import permissions
 from kcloud_site.tenants.api.things import TenantThings
 from kcloud_site.tenants.models import Tenant
-from kcloud_site.webhooks import services
 from kcloud_site.webhooks.models import Delivery, Webhook
+from kcloud_site.webhooks.services import webhooks as services
 
 
 class WebhookSpecSerializer(Strict):
@@ -95,6 +95,7 @@ class WebhookViewSet(TenantThings):
         "destroy": "webhook.manage",
         "secret": "webhook.manage",
         "redeliver": "webhook.manage",
+        "test": "webhook.manage",
     }
     serializer_class = WebhookSerializer
     filterset_class = WebhookFilter
@@ -138,6 +139,13 @@ class WebhookViewSet(TenantThings):
         """A new secret, from the next message on."""
         hook = self.get_object()
         return Response({"secret": services.replace_secret(webhook=hook, by=request.user)})
+
+    @extend_schema(request=None, responses={202: DeliverySerializer})
+    @action(detail=True, methods=["post"])
+    def test(self, request: Request, pk: str = "") -> Response:
+        """Have it told once, to see whether the message arrives: event `webhook.test`."""
+        sent = services.send_test(webhook=self.get_object(), by=request.user)
+        return Response(DeliverySerializer(sent).data, status=202)
 
     @extend_schema(responses=DeliverySerializer(many=True), filters=False)
     @action(detail=True, pagination_class=NewestFirst)

@@ -9,6 +9,6 @@ class WebhooksConfig(AppConfig):
 
     def ready(self) -> None:
         from kcloud_site.tenants.sealed_columns import SealedColumn, know
-        from kcloud_site.webhooks.services import secret_identity
+        from kcloud_site.webhooks.services.webhooks import secret_identity
 
         know(SealedColumn("webhooks.Webhook", "sealed_secret", secret_identity))

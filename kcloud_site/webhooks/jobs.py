@@ -2,15 +2,15 @@
 
 from django.utils import timezone
 
-from kcloud_site.webhooks import services
+from kcloud_site.webhooks.services import collecting, delivering
 
 
 def run() -> None:
     """Every two seconds: what happened is written down, what is due is sent."""
-    services.collect(now=timezone.now())
-    services.deliver(now=timezone.now())
+    collecting.collect(now=timezone.now())
+    delivering.deliver(now=timezone.now())
 
 
 def prune() -> None:
     """Daily: old deliveries."""
-    services.prune(now=timezone.now())
+    delivering.prune(now=timezone.now())

@@ -19,11 +19,18 @@ PREFIX = "whsec_"
 # After each failed attempt; then it is given up. About a day in all.
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 2 * 3600, 6 * 3600, 12 * 3600))
 LONGEST_ANSWER = 1000
+# Parts of audit events that may quote what people wrote into objects and commands: they do not leave the portal.
+LEFT_OUT = frozenset({"differences", "command"})
 
 
 def encode(payload: Mapping[str, Any]) -> bytes:
     """The body: the same bytes for the same payload."""
     return json.dumps(payload, separators=(",", ":"), sort_keys=True).encode()
+
+
+def outgoing(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What may be sent of the "before" or "after" of an event."""
+    return None if told is None else {key: value for key, value in told.items() if key not in LEFT_OUT}
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:

@@ -33,7 +33,7 @@ def test_every_example_runs_as_written(live_server, operator):
         )
         assert done.returncode == 0, (example, done.stdout, done.stderr)
         said.append(done.stdout)
-    me, token, made, changed, _lists, _operations, quota, approved, environments, refused, gone = said
+    me, token, made, changed, _lists, _operations, quota, approved, environments, told, refused, gone = said
     assert json.loads(me)["username"] == "operator"
     assert json.loads(token)["secret"].startswith("kc_")
     assert json.loads(made)["spec"]["title"] == "South"
@@ -41,5 +41,8 @@ def test_every_example_runs_as_written(live_server, operator):
     assert json.loads(quota)["spec"]["total"]["memory"] == "16Gi"
     assert json.loads(approved)["status"]["state"] == "applied"
     assert json.loads(environments)["count"] == 0
+    sent, deliveries = told.replace("}{", "}\n{").splitlines()
+    assert json.loads(sent)["event"] == "webhook.test"
+    assert json.loads(deliveries)["results"][0]["state"] == "pending"
     assert json.loads(refused)["errors"][0]["pointer"] == "/name"
     assert gone == ""

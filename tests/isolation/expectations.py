@@ -280,6 +280,7 @@ API: dict[str, Row] = {
     "api-webhook-list": anywhere("webhook.view", "webhook.manage"),
     "api-webhook-detail": tenants("webhook", "webhook.view", "webhook.manage"),
     "api-webhook-secret": tenants("webhook", "webhook.view", "webhook.manage"),
+    "api-webhook-test": tenants("webhook", "webhook.view", "webhook.manage"),
     "api-webhook-deliveries": tenants("webhook", "webhook.view"),
     "api-webhook-redeliver": tenants("webhook", "webhook.view", "webhook.manage"),
     "api-operation-list": anywhere("operation.view"),

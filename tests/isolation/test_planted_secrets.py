@@ -26,7 +26,7 @@ from kcloud_site.operations.models import LogLine, Operation, Step, StepTarget
 from kcloud_site.tenants import encryption
 from kcloud_site.tenants.models import User
 from kcloud_site.tenants.services import members, tenants, tokens
-from kcloud_site.webhooks.services import create_webhook
+from kcloud_site.webhooks.services.webhooks import create_webhook
 from tests.isolation.addresses import walk
 from tests.isolation.things import OWN
 

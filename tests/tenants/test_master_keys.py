@@ -41,7 +41,7 @@ def rows(db, key_file, operator, tenant):
     from apps.models import App, ConfigRevision, RegistrySecret
     from clusters.models import Cluster, ClusterSecret, Credential, Environment
     from clusters.services import cluster_secrets, credentials
-    from kcloud_site.webhooks import services as webhooks
+    from kcloud_site.webhooks.services import webhooks
 
     for n in range(3):
         credentials.create_credential(

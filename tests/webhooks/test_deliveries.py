@@ -13,9 +13,11 @@ from django.utils import timezone
 from kcloud_site.audit import trail
 from kcloud_site.audit.models import AuditEvent
 from kcloud_site.operations.models import Operation
-from kcloud_site.webhooks import messages, services
+from kcloud_site.webhooks import messages
 from kcloud_site.webhooks.errors import WebhookRefused
 from kcloud_site.webhooks.models import Delivery, Webhook
+from kcloud_site.webhooks.services import collecting, delivering
+from kcloud_site.webhooks.services import webhooks as services
 from tests.webhooks.receivers import listening
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +32,7 @@ def receiver(settings):
 
 @pytest.fixture
 def hook(receiver, tenant):
-    services.collect(now=timezone.now())
+    collecting.collect(now=timezone.now())
     made, secret = services.create_webhook(
         tenant=tenant, name="ci", url=receiver.url, events=["environment.", "operation.finished"], by=None
     )
@@ -45,8 +47,8 @@ def happens(tenant, action="environment.freeze"):
 
 def run(now=None):
     now = now or timezone.now()
-    services.collect(now=now)
-    return services.deliver(now=now)
+    collecting.collect(now=now)
+    return delivering.deliver(now=now)
 
 
 def test_what_happened_in_the_tenant_is_told_once(hook, receiver, tenant, other_tenant):
@@ -95,7 +97,7 @@ def test_the_end_of_an_operation_is_told(hook, receiver, tenant):
 
 
 def test_the_platforms_own_hook_is_told_of_everything(receiver, tenant):
-    services.collect(now=timezone.now())
+    collecting.collect(now=timezone.now())
     services.create_webhook(tenant=None, name="all", url=receiver.url, events=[""], by=None)
     happens(tenant)
     happens(None, "region.create")
@@ -114,7 +116,7 @@ def test_a_receiver_in_trouble_is_tried_again_later_and_given_up_in_the_end(hook
     assert row.next_at > now
     assert run(now) == 0
     for _attempt in range(len(messages.PAUSES)):
-        services.deliver(now=Delivery.objects.get().next_at)
+        delivering.deliver(now=Delivery.objects.get().next_at)
     row.refresh_from_db()
     assert (row.state, row.attempts, row.next_at) == ("failed", len(messages.PAUSES) + 1, None)
     assert len({headers["webhook-id"] for _path, headers, _body in receiver.came}) == 1
@@ -165,11 +167,11 @@ def test_the_portal_itself_is_never_told(hook, receiver, tenant, settings, host)
 
 def test_what_is_claimed_is_not_sent_by_another_worker(hook, receiver, tenant):
     happens(tenant)
-    services.collect(now=timezone.now())
-    assert len(services._claim(timezone.now())) == 1
-    assert services.deliver(now=timezone.now()) == 0
-    late = timezone.now() + services.CLAIMED + datetime.timedelta(seconds=1)
-    assert services.deliver(now=late) == 1
+    collecting.collect(now=timezone.now())
+    assert len(delivering._claim(timezone.now())) == 1
+    assert delivering.deliver(now=timezone.now()) == 0
+    late = timezone.now() + delivering.CLAIMED + datetime.timedelta(seconds=1)
+    assert delivering.deliver(now=late) == 1
 
 
 def test_a_paused_webhook_is_not_told(hook, receiver, tenant):
@@ -210,8 +212,8 @@ def test_the_secret_is_nowhere_in_the_clear(hook):
 def test_old_deliveries_are_forgotten(hook, tenant):
     happens(tenant)
     run()
-    assert services.prune(now=timezone.now()) == 0
-    assert services.prune(now=timezone.now() + datetime.timedelta(days=31)) == 1
+    assert delivering.prune(now=timezone.now()) == 0
+    assert delivering.prune(now=timezone.now() + datetime.timedelta(days=31)) == 1
 
 
 def test_what_has_ended_is_found_by_an_index_and_in_its_order():
@@ -226,8 +228,30 @@ def test_what_has_ended_is_found_by_an_index_and_in_its_order():
             state="succeeded",
             finished_at=now - datetime.timedelta(minutes=minutes),
         )
-    lately = services.ended_since(now - datetime.timedelta(minutes=5))
+    lately = collecting.ended_since(now - datetime.timedelta(minutes=5))
     assert [row.subject_name for row in lately] == ["3", "2", "1"]
     if connection.vendor == "postgresql":  # which reads a table of four rows faster without any index
         connection.cursor().execute("SET LOCAL enable_seqscan = off")
     assert "operation_finished" in lately.explain()
+
+
+def test_a_test_is_sent_once_to_this_webhook_alone(hook, receiver, tenant, operator):
+    services.create_webhook(tenant=tenant, name="all", url=receiver.url + "/all", events=[""], by=None)
+    run()
+    receiver.came.clear()
+    services.send_test(webhook=hook, by=operator)
+    run()
+    mine = [json.loads(body) for path, _headers, body in receiver.came if path == "/hook"]
+    assert [(each["type"], each["data"]["actor"]) for each in mine] == [("webhook.test", "operator")]
+    all_hook = Webhook.objects.get(name="all")
+    receiver.came.clear()
+    services.send_test(webhook=all_hook, by=operator)
+    run()
+    run()
+    assert [path for path, _headers, _body in receiver.came] == ["/hook/all"]
+
+
+def test_a_paused_webhook_is_not_tried(hook, operator):
+    services.revise_webhook(webhook=hook, url=hook.url, events=hook.events, enabled=False, by=None)
+    with pytest.raises(WebhookRefused, match="paused"):
+        services.send_test(webhook=hook, by=operator)

@@ -3,9 +3,10 @@
 import pytest
 from django.utils import timezone
 
-from kcloud_site.webhooks import services
 from kcloud_site.webhooks.errors import WebhookRefused
 from kcloud_site.webhooks.models import Delivery, Webhook
+from kcloud_site.webhooks.services import collecting
+from kcloud_site.webhooks.services import webhooks as services
 from tests.api.conftest import api, program  # noqa: F401
 
 NEW = {
@@ -48,6 +49,18 @@ def test_its_deliveries_are_told_and_sent_again(owner, tenant):
     assert owner.post(f"webhooks/{hook.pk}/deliveries/999/redeliver").status_code == 404
 
 
+def test_a_test_is_on_its_way(owner):
+    pk = owner.post("webhooks", NEW).json()["id"]
+    answer = owner.post(f"webhooks/{pk}/test")
+    assert (answer.status_code, answer.json()["event"], answer.json()["state"]) == (
+        202,
+        "webhook.test",
+        "pending",
+    )
+    Webhook.objects.update(enabled=False)
+    assert owner.post(f"webhooks/{pk}/test").status_code == 422
+
+
 def test_outsiders_and_viewers(owner, program, tenant, other_tenant, join):  # noqa: F811
     pk = owner.post("webhooks", NEW).json()["id"]
     outsider, viewer = program(join(other_tenant, "owner")), program(join(tenant, "viewer"))
@@ -62,7 +75,7 @@ def test_outsiders_and_viewers(owner, program, tenant, other_tenant, join):  # n
 def test_a_refused_address_is_named_by_its_pointer(owner):
     answer = owner.post("webhooks", {**NEW, "spec": {"url": "http://127.0.0.1/", "events": ["x"]}})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/spec/url")
-    assert services.collect(now=timezone.now()) == 0
+    assert collecting.collect(now=timezone.now()) == 0
 
 
 @pytest.mark.parametrize("whose", ["the tenant's", "the platform's"])
