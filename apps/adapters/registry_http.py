@@ -46,7 +46,8 @@ class Site:
     """A registry: its name in references, where it answers ("host:port", else the name), whom its certificate must come
     from (PEM; else the machine's authorities), and where the portal may connect for it.
 
-    `signer` makes tokens for scopes without asking anybody: the portal's own registry believes the portal.
+    `signer` makes tokens for scopes without asking anybody: the portal's own registry believes the portal. `patience`
+    bounds, in seconds, what the portal waits for one answer.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Site:
     secure: bool = True
     credential: Credential | None = None
     signer: Callable[[Sequence[str]], str] | None = None
+    patience: float = WHOLE
 
     @property
     def url(self) -> str:
@@ -164,7 +166,7 @@ class Transport:
     ) -> Reply:
         parts = urllib3.util.parse_url(url)
         sent = {"User-Agent": "kcloud", **headers, **({"Authorization": sign_in} if sign_in else {})}
-        whole = WHOLE if body is None else UPLOAD
+        whole = min(WHOLE, self.site.patience) if body is None else UPLOAD
         try:
             with self._pool(parts) as pool:
                 status, told_headers, read = _talk(pool, method, parts.request_uri, sent, body, whole)
@@ -221,11 +223,11 @@ def _talk(
     stop.daemon = True
     stop.start()
     try:
-        connection.timeout = CONNECT
+        connection.timeout = min(CONNECT, whole)
         connection.connect()
         # Held here: a connection that will not be used again lets go of its socket before the body is read.
         held.append(connection.sock)
-        connection.sock.settimeout(READ)
+        connection.sock.settimeout(min(READ, whole))
         connection.request(method, path, body=body, headers=dict(headers), preload_content=False)
         response = connection.getresponse()
         read = b"" if method == "HEAD" else response.read(MOST_READ + 1, decode_content=False)

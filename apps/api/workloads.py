@@ -181,7 +181,7 @@ class InPlace(InTenant):
         """What was sent as a deployment, for the services; and the note."""
         given = self.valid(serializer=NewDeploymentSerializer)
         self.places = {name: f"/strategy/{name}" for name in ("type", "surge", "unavailable", "timeout")}
-        self.places["replicas"] = "/replicas"
+        self.places |= {name: f"/{name}" for name in ("replicas", "config_revision")}
         chosen = {
             "app": app,
             "environment": environment,

@@ -40,10 +40,42 @@ class Room:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+THERE, ABSENT, FORBIDDEN, UNASKED = "there", "absent", "forbidden", "unasked"
+
+
+@dataclass(frozen=True)
+class ImageAnswer:
+    """Whether an image can be pulled: THERE, ABSENT, FORBIDDEN, or UNASKED when nobody could say; and why."""
+
+    image: str
+    state: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Of a release that reads one: whether any is published there, whether one is `chosen` to run with, and which of
+    its keys other environments have and this one `lacking`."""
+
+    published: bool
+    chosen: bool
+    lacking: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The storage classes of the cluster, which of them is the usual one, and the classes ("" for none) of volumes that
+    are there and free."""
+
+    classes: frozenset[str] = frozenset()
+    default: str = ""
+    unclaimed: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True)
 class Facts:
-    """`answers`: of the dry run, by key. `nodes` None: they could not be seen. `kept`: objects that stay although they
-    are not wanted, because the way back needs them."""
+    """`answers`: of the dry run, by key. `nodes` and `storage` None: they could not be seen. `kept`: objects that stay
+    although they are not wanted, because the way back needs them. `configuration` None: the release reads none."""
 
     wanted: tuple[Object, ...]
     found: Mapping[Key, Object]
@@ -55,6 +87,9 @@ class Facts:
     limits: tuple[Object, ...] = ()
     nodes: tuple[Room, ...] | None = None
     kept: frozenset[Key] = frozenset()
+    images: tuple[ImageAnswer, ...] = ()
+    configuration: Configuration | None = None
+    storage: Storage | None = None
 
 
 def as_map(value: Any) -> Mapping[str, Any]:

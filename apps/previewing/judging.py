@@ -9,9 +9,9 @@ from apps.previewing.changes import fields_of, object_changes, template_of
 from apps.previewing.facts import Facts, Object, Refusal, as_map, as_maps, count, key_of
 from apps.previewing.needs import RECREATE, Wave, amount, asks, peak_of
 from apps.previewing.placing import Places, places
-from apps.previewing.report import BLOCK, PASS, REFUSED, WARN, Finding, Preview, Restart, Use
+from apps.previewing.prerequisites import prerequisites
+from apps.previewing.report import BLOCK, PASS, REFUSED, WARN, Finding, Preview, Restart, Use, finding
 from clusters.observing.nodes import quantity
-from clusters.problems import Problem
 from clusters.problems import gettext_noop as _
 
 _KINDS = ("Deployment", "StatefulSet")
@@ -28,6 +28,7 @@ def preview(facts: Facts) -> Preview:
     room = None if facts.nodes is None else places(facts.nodes, template, asked)
     findings = [
         *_refused(facts),
+        *prerequisites(facts, workload, before),
         *_quota(uses, wave),
         *_capacity(room, wave),
         *_advice(facts, wave, template),
@@ -81,7 +82,7 @@ def _refused(facts: Facts) -> Iterator[Finding]:
     refused = [(key, answer) for key, answer in facts.answers.items() if isinstance(answer, Refusal)]
     for (kind, name), answer in refused:
         told = {"object": f"{kind} {name}", "why": " ".join(filter(None, (answer.what, answer.why)))}
-        yield _finding(
+        yield finding(
             BLOCK,
             REFUSED,
             _("The cluster refuses %(object)s: %(why)s"),
@@ -89,7 +90,7 @@ def _refused(facts: Facts) -> Iterator[Finding]:
             _("Publish a release, or a configuration, that it takes."),
         )
     if not refused:
-        yield _finding(PASS, "accepted", _("The cluster accepts all objects."))
+        yield finding(PASS, "accepted", _("The cluster accepts all objects."))
 
 
 # ---- quota
@@ -113,7 +114,7 @@ def _quota(uses: tuple[Use, ...], wave: Wave) -> Iterator[Finding]:
     for use in uses:
         told = {"resource": use.resource, "after": _told(use, use.after), "hard": _told(use, use.hard)}
         if use.after > use.hard:
-            yield _finding(
+            yield finding(
                 BLOCK,
                 "quota",
                 _("The quota does not suffice: %(resource)s would be %(after)s of %(hard)s."),
@@ -123,7 +124,7 @@ def _quota(uses: tuple[Use, ...], wave: Wave) -> Iterator[Finding]:
         elif use.lacking:
             told["after"] = _told(use, use.peak)
             stalls = not wave.unavailable and wave.strategy != RECREATE
-            yield _finding(
+            yield finding(
                 BLOCK if stalls else WARN,
                 "quota_surge",
                 _(
@@ -134,7 +135,7 @@ def _quota(uses: tuple[Use, ...], wave: Wave) -> Iterator[Finding]:
                 _("Allow one pod fewer while it rolls, choose recreate, or ask for a larger share."),
             )
     if uses and not any(use.lacking or use.after > use.hard for use in uses):
-        yield _finding(PASS, "quota_fits", _("The quota suffices, also while it rolls."))
+        yield finding(PASS, "quota_fits", _("The quota suffices, also while it rolls."))
 
 
 def _told(use: Use, value: float) -> str:
@@ -149,7 +150,7 @@ def _told(use: Use, value: float) -> str:
 
 def _capacity(found: Places | None, wave: Wave) -> Iterator[Finding]:
     if found is None:
-        yield _finding(WARN, "nodes_unseen", _("Whether the nodes have room could not be seen."))
+        yield finding(WARN, "nodes_unseen", _("Whether the nodes have room could not be seen."))
         return
     grown = max(0, wave.after - wave.before)
     more = max(grown, wave.most - wave.before)
@@ -157,7 +158,7 @@ def _capacity(found: Places | None, wave: Wave) -> Iterator[Finding]:
         yield _nowhere(blocks=bool(grown) or not wave.unavailable)
     elif more > found.pods:
         told = {"more": more, "room": found.pods}
-        yield _finding(
+        yield finding(
             BLOCK if grown > found.pods else WARN,
             "no_room",
             _("%(more)s more pods are needed at a time, and the nodes have room for %(room)s."),
@@ -165,7 +166,7 @@ def _capacity(found: Places | None, wave: Wave) -> Iterator[Finding]:
             _("Add a node, run fewer pods, or publish a release that asks for less."),
         )
     else:
-        yield _finding(
+        yield finding(
             PASS,
             "fits",
             _("The nodes have room: %(nodes)s of them could take a pod, %(room)s pods in all."),
@@ -174,7 +175,7 @@ def _capacity(found: Places | None, wave: Wave) -> Iterator[Finding]:
 
 
 def _nowhere(*, blocks: bool) -> Finding:
-    return _finding(
+    return finding(
         BLOCK if blocks else WARN,
         "unschedulable",
         _("No node could take a pod of this release."),
@@ -189,7 +190,7 @@ def _nowhere(*, blocks: bool) -> Finding:
 def _advice(facts: Facts, wave: Wave, template: Mapping[str, Any]) -> Iterator[Finding]:
     containers = as_maps(as_map(template.get("spec")).get("containers"))
     if wave.after == 1:
-        yield _finding(
+        yield finding(
             WARN,
             "single",
             _("There is one pod only: while its node fails or is drained, nobody is served."),
@@ -197,7 +198,7 @@ def _advice(facts: Facts, wave: Wave, template: Mapping[str, Any]) -> Iterator[F
             _("Run two or more."),
         )
     if containers and not any(each.get("readinessProbe") for each in containers):
-        yield _finding(
+        yield finding(
             WARN,
             "no_readiness",
             _("No container has a readiness check: pods are served to before they can answer."),
@@ -205,12 +206,6 @@ def _advice(facts: Facts, wave: Wave, template: Mapping[str, Any]) -> Iterator[F
             _("Publish a release with a readiness probe."),
         )
     if wave.replaced and facts.strategy == RECREATE and wave.before:
-        yield _finding(WARN, "downtime", _("All old pods end before new ones start: it is down meanwhile."))
+        yield finding(WARN, "downtime", _("All old pods end before new ones start: it is down meanwhile."))
     elif wave.replaced and wave.before and wave.unavailable >= wave.after > 0:
-        yield _finding(WARN, "downtime", _("All pods may be away at once while it rolls: it may be down."))
-
-
-def _finding(
-    level: str, code: str, text: str, told: Mapping[str, Any] | None = None, fix: str = ""
-) -> Finding:
-    return Finding(level, Problem("", code, text, fix, dict(told or {})))
+        yield finding(WARN, "downtime", _("All pods may be away at once while it rolls: it may be down."))

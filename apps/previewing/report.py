@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,13 @@ class Finding:
 
     level: str
     problem: Problem
+
+
+def finding(
+    level: str, code: str, text: str, told: Mapping[str, str | int] | None = None, fix: str = ""
+) -> Finding:
+    """One thing checked: what and why in `text`, what to do in `fix`, their places filled by `told`."""
+    return Finding(level, Problem("", code, text, fix, dict(told or {})))
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,15 @@ def published(app: App, environment: Environment) -> ConfigRevision | None:
     return revisions(app, environment).filter(state=State.PUBLISHED).first()
 
 
+def published_keys(app: App) -> dict[int, set[str]]:
+    """The names of keys and files that are published, by the environment's id."""
+    rows = ConfigRevision.objects.filter(app=app, state=State.PUBLISHED)
+    return {
+        each.environment_id: {entry.name for entry in read(each.entries)}
+        for each in rows.only("environment_id", "entries")
+    }
+
+
 def workload_in(app: App, environment: Environment) -> Workload | None:
     """The row of the application there, when there is one."""
     rows = Workload.objects.select_related("app", "tenant", "environment__cluster", "release")

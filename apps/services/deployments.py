@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.errors import ReleasePinned, ReleaseRefused, ValueRefused, WorkloadRefused
-from apps.models import App, Deployment, Pin, Release, Workload
+from apps.models import App, ConfigRevision, Deployment, Pin, Release, Workload
 from apps.rollouts import strategy as strategies
 from apps.rollouts.strategy import Strategy
 from apps.selectors.workloads import newest_change, nothing_deployed, subject_of, told
@@ -54,7 +54,7 @@ def deploy_release(
     if replicas is not None:
         fields["replicas"] = checked_replicas(replicas)
     if config_revision is not None:
-        fields["config_revision"] = config_revision
+        fields["config_revision"] = checked_revision(app, environment, config_revision)
     with transaction.atomic():
         workload = workload_of(app, environment)
         if replicas is None and workload.release_id is None:
@@ -224,6 +224,21 @@ def checked_replicas(value: object) -> int:
             "replicas", _("This is no number of pods."), "", _("Give a whole number from 0 to 1000.")
         )
     return value
+
+
+def checked_revision(app: App, environment: Environment, number: int) -> int:
+    """The number of a revision that was published there, or ValueRefused: nothing else may run, for publishing is a
+    right of its own, and in protected environments takes two."""
+    rows = ConfigRevision.objects.filter(app=app, environment=environment, number=number)
+    if rows.filter(published_at__isnull=False).exists():
+        return number
+    raise ValueRefused(
+        "config_revision",
+        _("Configuration revision r%(number)s was never published in %(environment)s.")
+        % {"number": number, "environment": environment.name},
+        "",
+        _("Publish it first, or choose one that was."),
+    )
 
 
 def not_its_own(app: App, release: Release) -> ReleaseRefused:

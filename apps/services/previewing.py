@@ -16,14 +16,25 @@ import msgspec
 
 from apps.manifests.paths import collection
 from apps.models import App, Release, Workload
-from apps.previewing.changes import keys_of
-from apps.previewing.facts import Facts, Key, Object, Refusal, Room, as_map, as_maps, key_of
+from apps.previewing.changes import keys_of, template_of
+from apps.previewing.facts import (
+    Configuration,
+    Facts,
+    Key,
+    Object,
+    Refusal,
+    Room,
+    Storage,
+    as_map,
+    as_maps,
+    key_of,
+)
 from apps.previewing.judging import preview as judged
 from apps.previewing.report import Preview
 from apps.rollouts.strategy import BLUE_GREEN, Strategy
-from apps.selectors.configurations import settings_of
+from apps.selectors.configurations import published_keys, settings_of
 from apps.selectors.workloads import wanted_objects
-from apps.services import deployments
+from apps.services import deployments, image_checks
 from clusters import access
 from clusters.errors import ClusterError, ClusterRefused, ResourceNotFound
 from clusters.manifests.workload_labels import APP_LABEL, CONFIG_ANNOTATION
@@ -68,6 +79,9 @@ def preview(
             limits=tuple(_listed(client, environment.namespace, "limitranges")),
             nodes=_rooms(environment),
             kept=_kept(found.values(), now),
+            images=image_checks.can_be_pulled(_images(wanted), environment=environment),
+            configuration=_configuration(then),
+            storage=_storage(environment) if release.spec.get("kind") == "StatefulSet" else None,
         )
     )
 
@@ -85,6 +99,8 @@ def workload_in(app: App, environment: Environment) -> Workload:
 
 def _then(now: Workload, release: Release, replicas: int | None, config_revision: int | None) -> Workload:
     """The row as the deployment would leave it; never saved."""
+    if config_revision is not None:
+        deployments.checked_revision(now.app, now.environment, config_revision)
     then = Workload(
         pk=now.pk,
         tenant=now.tenant,
@@ -136,6 +152,49 @@ def _kept(found: Iterable[Object], now: Workload) -> frozenset[Key]:
         if each.get("kind") in _SETTINGS and notes.get(CONFIG_ANNOTATION) in numbers:
             kept.append(each)
     return keys_of(kept)
+
+
+def _images(wanted: Iterable[Object]) -> list[str]:
+    pods = [as_map(template_of(each).get("spec")) for each in wanted]
+    return [str(each.get("image", "")) for pod in pods for each in as_maps(pod.get("containers"))]
+
+
+def _configuration(then: Workload) -> Configuration | None:
+    """What there is for the release to read; None when it reads none."""
+    if then.release is None or not then.release.spec.get("configuration"):
+        return None
+    keys = published_keys(then.app)
+    here = keys.pop(then.environment_id, None)
+    elsewhere = {name for names in keys.values() for name in names}
+    lacking = tuple(sorted(elsewhere - here)) if here is not None else ()
+    return Configuration(here is not None, then.config_revision is not None, lacking)
+
+
+def _storage(environment: Environment) -> Storage | None:
+    """None when it cannot be seen."""
+    try:
+        client = access.kubernetes_for(environment.cluster, timeout=SECONDS)
+        classes = client.list("/apis/storage.k8s.io/v1/storageclasses")
+        volumes = client.list("/api/v1/persistentvolumes")
+    except (ClusterError, ResourceNotFound):
+        return None
+    free = [
+        as_map(each.get("spec")) for each in volumes if as_map(each.get("status")).get("phase") == "Available"
+    ]
+    return Storage(
+        classes=frozenset(_name(each) for each in classes),
+        default=next((_name(each) for each in classes if _is_usual(each)), ""),
+        unclaimed=frozenset(str(each.get("storageClassName") or "") for each in free),
+    )
+
+
+def _is_usual(storage_class: Object) -> bool:
+    notes = as_map(as_map(storage_class.get("metadata")).get("annotations"))
+    return notes.get("storageclass.kubernetes.io/is-default-class") == "true"
+
+
+def _name(obj: Object) -> str:
+    return str(as_map(obj.get("metadata")).get("name", ""))
 
 
 def _listed(client: Any, namespace: str, plural: str) -> list[Object]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from apps.manifests.workload import Place, objects
 from apps.previewing.changes import keys_of
-from apps.previewing.facts import Facts, Refusal, Room, key_of
+from apps.previewing.facts import Configuration, Facts, ImageAnswer, Refusal, Room, Storage, key_of
 from apps.previewing.judging import preview
 from apps.previewing.needs import BLUE_GREEN, RECREATE, Wave, amount, asks, peak_of
 from apps.specs.reading import parse
@@ -221,3 +221,81 @@ def test_odd_content_of_a_cluster_never_breaks_it(found, answer, odd_quota):
     key = ("Deployment", "web")
     base = facts(then, quotas=(odd_quota,), limits=(odd_quota,))
     preview(Facts(base.wanted, {key: found}, {**base.answers, key: answer}, quotas=(odd_quota,)))
+
+
+def having(**values):
+    return preview(facts(wanted(), **values))
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "level"),
+    [
+        ("absent", "image_absent", "block"),
+        ("forbidden", "image_forbidden", "block"),
+        ("unasked", "image_unasked", "warn"),
+    ],
+)
+def test_an_image_that_cannot_be_pulled_blocks_but_not_one_nobody_could_ask_for(state, code, level):
+    found = having(images=(ImageAnswer("web:1", state, "the registry says so"),))
+    (finding,) = [each for each in found.findings if each.problem.code == code]
+    assert (finding.level, "the registry says so" in finding.problem.message) == (level, True)
+    assert finding.problem.remedy
+    assert found.blocked == (level == "block")
+
+
+def test_an_image_that_runs_already_is_worth_a_thought_when_it_went_from_the_registry():
+    found = preview(facts(wanted(), wanted(), images=(ImageAnswer("web:1", "absent"),)))
+    assert "image_going" in codes(found, "warn")
+    assert not found.blocked
+
+
+def test_images_that_are_there_are_said_to_be():
+    assert "images_there" in codes(having(images=(ImageAnswer("web:1", "there"),)), "pass")
+
+
+@pytest.mark.parametrize(
+    ("there", "code"),
+    [
+        (Configuration(published=False, chosen=False), "configuration_missing"),
+        (Configuration(published=True, chosen=False), "configuration_not_chosen"),
+        (Configuration(published=True, chosen=True, lacking=("DB_PASSWORD",)), "configuration_lacks"),
+    ],
+)
+def test_configuration_that_is_read_and_not_there_is_named(there, code):
+    (finding,) = [each for each in having(configuration=there).findings if each.problem.code == code]
+    assert (finding.level, bool(finding.problem.remedy)) == ("warn", True)
+    assert all(name in finding.problem.message for name in there.lacking)
+
+
+def test_configuration_is_not_spoken_of_when_none_is_read():
+    assert not any("configuration" in code for code in codes(having()))
+    assert "configuration_there" in codes(having(configuration=Configuration(True, True)), "pass")
+
+
+def keeping(storage_class="", replicas=1):
+    volume = {"name": "data", "type": "claim", "size": "1Gi", "storage_class": storage_class}
+    container = {"name": "db", "image": "db:1", "mounts": [{"volume": "data", "path": "/data"}]}
+    spec = {"kind": "StatefulSet", "containers": [container], "volumes": [volume]}
+    return tuple(objects(parse(spec), Place("retail-dev", "db", "retail", "dev", 1, replicas)))
+
+
+@pytest.mark.parametrize(
+    ("named", "storage", "code", "level"),
+    [
+        ("fast", Storage(frozenset({"slow"}), "slow"), "storage_class", "block"),
+        ("fast", Storage(frozenset({"fast"})), "storage_there", "pass"),
+        ("fast", Storage(unclaimed=frozenset({"fast"})), "storage_there", "pass"),
+        ("", Storage(frozenset({"slow"}), "slow"), "storage_there", "pass"),
+        ("", Storage(frozenset({"slow"})), "storage_default", "block"),
+        ("", Storage(unclaimed=frozenset({""})), "storage_there", "pass"),
+        ("", None, "storage_unseen", "warn"),
+    ],
+)
+def test_a_storage_class_that_is_not_there_blocks(named, storage, code, level):
+    assert code in codes(preview(facts(keeping(named), storage=storage)), level)
+
+
+def test_claims_that_are_there_already_need_no_class():
+    same = preview(facts(keeping("fast"), keeping("fast"), storage=Storage()))
+    more = preview(facts(keeping("fast", 2), keeping("fast"), storage=Storage()))
+    assert (codes(same, "block"), codes(more, "block")) == (set(), {"storage_class"})
