@@ -27,12 +27,15 @@ class Looping:
 
 @dataclass(frozen=True)
 class StuckPod:
-    """One that should have ended at `due` and is still there."""
+    """One that should have ended at `due` and is still there. `ended`: its agent has reported that nothing of it runs;
+    `finalizers`: what it waits for then."""
 
     name: str
     uid: str
     node: str
     due: datetime
+    ended: bool = False
+    finalizers: tuple[str, ...] = ()
 
 
 def looping(pods: Iterable[Mapping[str, Any]]) -> Looping:
@@ -56,16 +59,31 @@ def looping(pods: Iterable[Mapping[str, Any]]) -> Looping:
 
 
 def stuck(pods: Iterable[Mapping[str, Any]], now: datetime) -> list[StuckPod]:
-    """Those whose time to end is over since LATE. A pod kept by a finalizer is its owner's business: left out."""
+    """Those whose time to end is over since LATE."""
     found = []
     for pod in pods:
         metadata = _map(pod.get("metadata"))
         due = _moment(metadata.get("deletionTimestamp"))
-        if due is None or metadata.get("finalizers") or now - due < LATE:
+        if due is None or now - due < LATE:
             continue
-        node = str(_map(pod.get("spec")).get("nodeName", ""))
-        found.append(StuckPod(str(metadata.get("name", "")), str(metadata.get("uid", "")), node, due))
+        finalizers = metadata.get("finalizers")
+        found.append(
+            StuckPod(
+                str(metadata.get("name", "")),
+                str(metadata.get("uid", "")),
+                str(_map(pod.get("spec")).get("nodeName", "")),
+                due,
+                ended=_has_ended(pod),
+                finalizers=tuple(map(str, finalizers)) if isinstance(finalizers, list) else (),
+            )
+        )
     return found
+
+
+def _has_ended(pod: Mapping[str, Any]) -> bool:
+    """Whether every container is reported to have ended. One of which nothing was reported may run."""
+    states = [_map(each.get("state")) for each in _list(_map(pod.get("status")).get("containerStatuses"))]
+    return bool(states) and all(_map(each.get("terminated")) for each in states)
 
 
 def _loops(container: Mapping[str, Any]) -> bool:

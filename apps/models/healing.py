@@ -55,7 +55,7 @@ class HealingDecision(models.Model):
     workload = models.ForeignKey(Workload, on_delete=models.CASCADE, related_name="healing_decisions")
     rung = models.CharField(max_length=9, choices=Rung.choices)
     state = models.CharField(max_length=8, choices=State.choices)
-    # apps.healing.ladder.Why, or what the rung is about: "node", "drift", "stuck".
+    # apps.healing.ladder.Why, or what the rung is about: "node", "drift", "stuck", "finalizer".
     why = models.CharField(max_length=16)
     mode = models.CharField(max_length=9, choices=HealingConsent.Mode.choices)
     release = models.ForeignKey(Release, on_delete=models.CASCADE, null=True, related_name="+")

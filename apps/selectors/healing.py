@@ -68,6 +68,9 @@ def why(row: HealingDecision) -> str:
         "drift": _("Objects on the cluster differ from what was deployed."),
         "drift-again": _("Somebody keeps changing the same objects: it was put back three times."),
         "stuck": _("The pod should have ended long ago, and its node did not report its end."),
+        "finalizer": _(
+            "The pod has ended, but somebody's finalizer keeps it: taking that away may leave their work undone."
+        ),
         "consent": _("Nobody has consented to this step."),
     }
     return texts.get(row.why, row.why)

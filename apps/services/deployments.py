@@ -21,6 +21,7 @@ from apps.errors import ReleasePinned, ReleaseRefused, ValueRefused, WorkloadRef
 from apps.models import App, ConfigRevision, Deployment, Pin, Release, Workload
 from apps.rollouts import strategy as strategies
 from apps.rollouts.strategy import Strategy
+from apps.selectors.way_back import way_back
 from apps.selectors.workloads import newest_change, nothing_deployed, subject_of, told
 from clusters.models import Environment
 from kcloud_site.audit import trail
@@ -137,18 +138,22 @@ def undo_deployment(*, workload: Workload, by: Any, note: str = "", action: str 
 
 
 def return_to_good(*, workload: Workload, by: Any, reason: Mapping[str, str], note: str = "") -> Deployment:
-    """Self-healing's way back: what last was available, and the present release kept out."""
-    good = workload.good_release
-    if good is None or (
-        good.pk == workload.release_id and workload.good_config_revision == workload.config_revision
-    ):
+    """Self-healing's way back: what last worked, and the present release kept out."""
+    good = way_back(workload)
+    if good is None:
         raise WorkloadRefused(
             _("There is no other release that ever was available here."), "", _("Deploy one that works.")
         )
     with transaction.atomic():
-        if workload.release is not None and workload.release_id != good.pk:
+        if workload.release is not None and workload.release_id != good.release.pk:
             pin_release(workload, workload.release, reason)
-        fields = {"release_id": good.pk, "config_revision": workload.good_config_revision}
+        # Good as well from here on: should it not come up either, nothing leads back to what was just left.
+        fields = {
+            "release_id": good.release.pk,
+            "config_revision": good.config_revision,
+            "good_release_id": good.release.pk,
+            "good_config_revision": good.config_revision,
+        }
         return change(workload, Action.HEAL, by, fields, note=note)
 
 

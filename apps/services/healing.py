@@ -7,7 +7,7 @@ services as a person's own changes, with the rule as the actor. Errors: HealingR
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -70,11 +70,10 @@ def record(
     outcome: str = "",
     operation_id: int | None = None,
 ) -> HealingDecision:
-    """A new row, told to the audit trail; or the same as the newest, counted once more."""
+    """A new row, told to the audit trail; or the same as the newest about this rung, counted once more."""
     now = timezone.now()
-    newest = HealingDecision.objects.filter(workload=workload).first()
-    same = newest is not None and (newest.rung, newest.state, newest.why, newest.release_id) == (
-        rung,
+    newest = newest_of(workload, rung)
+    same = newest is not None and (newest.state, newest.why, newest.release_id) == (
         state,
         why,
         workload.release_id,
@@ -109,6 +108,32 @@ def record(
         operation=Operation.objects.filter(pk=operation_id).first() if operation_id else None,
     )
     return row
+
+
+def newest_of(workload: Workload, rung: str) -> HealingDecision | None:
+    """The newest decision about one rung."""
+    return HealingDecision.objects.filter(workload=workload, rung=rung).first()
+
+
+def is_agreed(newest: HealingDecision | None, items: Iterable[str]) -> bool:
+    """Whether a person has said yes to this, and nothing was done about it since: what is done is a row of its own."""
+    if newest is None or newest.state != State.DONE or not newest.decided_by:
+        return False
+    return set(items) <= set(newest.seen.get("items") or ())
+
+
+def ask(
+    *,
+    workload: Workload,
+    rung: str,
+    why: str,
+    mode: str,
+    seen: Mapping[str, Any],
+    newest: HealingDecision | None,
+) -> None:
+    """Put it to a person, unless the same was declined."""
+    if newest is None or newest.state != State.DECLINED or newest.seen.get("items") != seen.get("items"):
+        record(workload=workload, rung=rung, state=State.OPEN, why=why, mode=mode, seen=seen)
 
 
 def approve(*, decision: HealingDecision, by: Any) -> HealingDecision:
@@ -159,7 +184,7 @@ def _carry_out(workload: Workload, decision: HealingDecision, by: Any) -> Deploy
         return deploy_with_memory(workload=workload, memory=int(decision.seen.get("memory") or 0), by=by)
     if decision.rung in ("restart", "return"):
         return climb(workload=workload, rung=decision.rung, why=str(decision.seen.get("evidence", "")), by=by)
-    # Lost nodes and changed objects are looked at again and again: the next look finds the approval.
+    # Lost nodes, changed objects and stuck pods are looked at again and again: the next look finds the approval.
     return None
 
 

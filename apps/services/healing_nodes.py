@@ -61,8 +61,8 @@ def _record(
 
 def _approved(workload: Workload) -> bool:
     """Whether a person agreed to the newest suggestion, and nothing was decided since."""
-    newest = HealingDecision.objects.filter(workload=workload, rung=_RUNG).first()
-    return newest is not None and newest.state == "done" and newest.mode != "automatic"
+    newest = healing.newest_of(workload, _RUNG)
+    return newest is not None and newest.state == "done" and newest.decided_by != ""
 
 
 def _by_workload(cluster_pk: int, pods: Iterable[Placed]) -> list[tuple[Workload, list[Placed]]]:

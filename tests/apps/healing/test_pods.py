@@ -39,10 +39,12 @@ def test_one_that_waits_for_its_image_or_is_on_its_way_out_does_not_loop():
     assert looping([pod(waiting="ImagePullBackOff"), leaving(1)]).names == ()
 
 
-def test_a_pod_is_stuck_well_after_its_time_unless_a_finalizer_keeps_it():
+def test_a_pod_is_stuck_well_after_its_time_and_what_keeps_it_is_named():
     late = LATE.total_seconds()
     assert [each.name for each in stuck([leaving(late + 1)], NOW)] == ["web-1"]
-    assert stuck([leaving(late - 1), leaving(late + 1, finalizers=["a/b"]), pod()], NOW) == []
+    assert stuck([leaving(late - 1), pod()], NOW) == []
+    (held,) = stuck([leaving(late + 1, finalizers=["a/b"])], NOW)
+    assert (held.finalizers, held.ended) == (("a/b",), False)
 
 
 containers = [{"containerStatuses": 3}, {"containerStatuses": [3, {"state": []}]}]
