@@ -5,6 +5,7 @@ Secrets are sealed for the row they are in; a new revision that keeps them gets 
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 
@@ -32,3 +33,22 @@ def open_secrets(revision: ConfigRevision) -> dict[str, str]:
         encryption.unseal(bytes(revision.sealed), identity=secrets_identity(revision))
     )
     return opened
+
+
+def seal_import(text: str, *, app: int, environment: int, person: int) -> str:
+    """A text that may hold secrets, to be put into a page and sent back by this person for this place."""
+    sealed = encryption.seal(text.encode(), identity=_import_identity(app, environment, person))
+    return base64.urlsafe_b64encode(sealed).decode()
+
+
+def open_import(sealed: str, *, app: int, environment: int, person: int) -> str:
+    """The text again. Raises SecretUnreadable when it was sealed for another place or person, or is garbage."""
+    try:
+        data = base64.urlsafe_b64decode(sealed)
+    except ValueError as error:
+        raise encryption.SecretUnreadable("What was sent is not what a preview holds.") from error
+    return encryption.unseal(data, identity=_import_identity(app, environment, person)).decode()
+
+
+def _import_identity(app: int, environment: int, person: int) -> str:
+    return f"apps.App:{app}:{environment}:{person}:import"

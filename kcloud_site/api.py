@@ -81,6 +81,21 @@ urlpatterns = [
         name="api-configuration-copy",
     ),
     re_path(
+        rf"{CONFIGURATION}/import\Z",
+        ConfigurationViewSet.as_view({"post": "import_draft"}),
+        name="api-configuration-import",
+    ),
+    re_path(
+        rf"{CONFIGURATION}/import/preview\Z",
+        ConfigurationViewSet.as_view({"post": "preview_import"}),
+        name="api-configuration-import-preview",
+    ),
+    re_path(
+        rf"{CONFIG_REVISION}/export\Z",
+        ConfigurationViewSet.as_view({"get": "export"}),
+        name="api-configuration-export",
+    ),
+    re_path(
         rf"{CONFIG_REVISION}\Z",
         ConfigurationViewSet.as_view({"get": "revision"}),
         name="api-configuration-revision",

@@ -9,15 +9,18 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.configuring import exchange
+from apps.errors import ValueRefused
 from apps.models import App, ConfigRevision
 from apps.selectors import configurations as reading
 from apps.selectors.workloads import right_to_change
-from apps.services import config_stages, configurations
+from apps.services import config_exchange, config_stages, configurations
 from clusters.models import Environment
 from kcloud_site.operations.api.operations import DetailedOperationSerializer, accepted
 from kcloud_site.operations.models import Operation
@@ -82,6 +85,23 @@ class CopySerializer(serializers.Serializer[Any]):
     note = serializers.CharField(required=False, default="", allow_blank=True, max_length=500)
 
 
+class ExportSerializer(serializers.Serializer[Any]):
+    format = serializers.ChoiceField(choices=exchange.FORMATS)
+    text = serializers.CharField(help_text="Secrets are not in it: a placeholder stands for each.")
+
+
+class ImportSerializer(serializers.Serializer[Any]):
+    format = serializers.ChoiceField(choices=exchange.FORMATS)
+    text = serializers.CharField(
+        allow_blank=True,
+        trim_whitespace=False,
+        max_length=exchange.MOST_BYTES,
+        help_text="As exported. env and properties hold variables only: files stay. "
+        "A placeholder keeps the secret that is there, and is refused where there is none.",
+    )
+    note = serializers.CharField(required=False, default="", allow_blank=True, max_length=500)
+
+
 class ReaderSerializer(serializers.Serializer[Any]):
     container = serializers.CharField()
     path = serializers.CharField(allow_blank=True, help_text="Of the file; empty: it is a variable.")
@@ -112,6 +132,13 @@ class ConfigChangeSerializer(serializers.Serializer[Any]):
     lines = LineSerializer(many=True)
 
 
+class ImportPreviewSerializer(serializers.Serializer[Any]):
+    changes = ConfigChangeSerializer(many=True)
+    kept = serializers.ListField(child=serializers.CharField(), help_text="Secrets that stay as they are.")
+    count = serializers.IntegerField(help_text="Keys and files the draft would have.")
+    files_stay = serializers.BooleanField(help_text="The format holds variables only.")
+
+
 class ConfigurationViewSet(InTenant):
     """The configuration of an application in an environment."""
 
@@ -119,6 +146,8 @@ class ConfigurationViewSet(InTenant):
     rights = {
         "draft": "config.edit",
         "copy": "config.edit",
+        "preview_import": "config.edit",
+        "import_draft": "config.edit",
         "propose": "config.edit",
         "withdraw": "config.edit",
         "rollback": "config.edit",
@@ -172,6 +201,46 @@ class ConfigurationViewSet(InTenant):
                 app=found, environment=where, source=source, by=request.user, note=chosen["note"]
             )
         )
+
+    @extend_schema(request=ImportSerializer, responses=ImportPreviewSerializer)
+    def preview_import(self, request: Request, **_place: Any) -> Response:
+        """What an import would change. Saves nothing."""
+        found, where = self._place()
+        chosen = self.valid(serializer=ImportSerializer)
+        seen = config_exchange.preview_import(
+            app=found, environment=where, text=chosen["text"], form=chosen["format"]
+        )
+        return Response(ImportPreviewSerializer(seen).data, headers={"ETag": f'"{seen.expected}"'})
+
+    @extend_schema(request=ImportSerializer, responses=ConfigRevisionSerializer)
+    def import_draft(self, request: Request, **_place: Any) -> Response:
+        """A draft of an exported configuration: a new one, or the next edition of the open one."""
+        found, where, base = self._base()
+        if base is not None:
+            etags.check(request, f'"{base.etag}"')
+        chosen = self.valid(serializer=ImportSerializer)
+        saved = config_exchange.import_draft(
+            app=found,
+            environment=where,
+            text=chosen["text"],
+            form=chosen["format"],
+            by=request.user,
+            note=chosen["note"],
+            expected=base.etag if base else "",
+        )
+        return self._shown(saved)
+
+    @extend_schema(
+        responses=ExportSerializer,
+        parameters=[OpenApiParameter("as", str, enum=exchange.FORMATS, description="By default json.")],
+    )
+    def export(self, request: Request, **_place: Any) -> Response:
+        """The revision as a text to take along."""
+        row = self._revision()
+        form = request.query_params.get("as", exchange.JSON)
+        if form not in exchange.FORMATS:
+            raise ValueRefused("as", _("This format is not known."), "", ", ".join(exchange.FORMATS))
+        return Response(ExportSerializer({"format": form, "text": reading.exported(row, form)}).data)
 
     @extend_schema(responses=ReadKeySerializer(many=True))
     def readers(self, request: Request, **_place: Any) -> Response:

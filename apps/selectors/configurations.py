@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from apps.access import open_secrets
 from apps.configuring.comparing import Change, difference
 from apps.configuring.entries import FILE, VARIABLE, Entry, read
+from apps.configuring.exchange import Source, write
 from apps.errors import ConfigurationRefused
 from apps.manifests.workload import Settings
 from apps.models import App, ConfigRevision, Deployment, SeenPods, Workload
@@ -125,6 +126,12 @@ def changes(before: ConfigRevision | None, after: ConfigRevision | None) -> tupl
     """What differs; between two environments secrets cannot be compared."""
     same = before is None or after is None or before.environment_id == after.environment_id
     return difference(entries_of(before), entries_of(after), same_place=same)
+
+
+def exported(found: ConfigRevision, form: str) -> str:
+    """The revision as a text to take along, without its secrets. `form`: one of apps.configuring.exchange.FORMATS."""
+    source = Source(found.app.name, found.environment.name, found.number)
+    return write(form, source, entries_of(found))
 
 
 def readers(workload: Workload | None, entries: Iterable[Entry]) -> dict[str, list[Reader]]:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.errors import ConfigurationChanged, ConfigurationInvalid
 from apps.forms import configurations as editor
+from apps.forms.config_import import FORMATS as EXPORTS
 from apps.models import App, ConfigRevision
 from apps.selectors import configurations as reading
 from apps.services import config_stages
@@ -148,6 +149,8 @@ def _page(
             Shown(row) for row in reading.revisions(place.app, place.environment)[:REVISIONS_SHOWN]
         ],
         "others": other_environments(place),
+        "taken": base,
+        "exports": EXPORTS,
         "reloads": place.app.reload == App.Reload.HOT,
         "share": config_stages.DEFAULT_SHARE,
         "seconds": config_stages.DEFAULT_SECONDS,

@@ -112,6 +112,41 @@ def test_a_copy_is_without_the_secrets_of_there(developer, publish, environment,
     assert open_secrets(ConfigRevision.objects.get(environment__name="test", number=2)) == {"OWN": PLANTED}
 
 
+@pytest.mark.parametrize("form", ["env", "properties", "json", "yaml"])
+def test_what_is_exported_is_previewed_and_imported_again(developer, publish, form):  # noqa: F811
+    publish(PLAIN, SECRET, {"name": "a.txt", "kind": "file", "value": "x"})
+    answer = developer.get(f"{AT}/revisions/1/export?as={form}").json()
+    assert PLANTED not in answer["text"]
+    sent = {"format": form, "text": answer["text"].replace("64", "32"), "note": "n"}
+    seen = developer.post(f"{AT}/import/preview", sent).json()
+    assert [(each["name"], each["what"]) for each in seen["changes"]] == [("CACHE_MB", "changed")]
+    assert (seen["kept"], seen["count"], seen["files_stay"]) == (
+        ["DB_PASSWORD"],
+        3,
+        form in ("env", "properties"),
+    )
+    assert ConfigRevision.objects.count() == 1
+    assert developer.post(f"{AT}/import", sent).status_code == 428
+    made = developer.post(f"{AT}/import", sent, If_Match=developer.get(AT)["ETag"])
+    assert (made.status_code, made.json()["number"], made.json()["state"]) == (200, 2, "draft")
+    assert open_secrets(ConfigRevision.objects.get(number=2)) == {"DB_PASSWORD": PLANTED}
+
+
+def test_an_import_of_what_is_none_is_refused(developer, app, environment):  # noqa: F811
+    for sent in ({"format": "json", "text": "{}"}, {"format": "env", "text": "A=<secret: not exported>"}):
+        refused = developer.post(f"{AT}/import", sent)
+        assert (refused.status_code, refused.json()["code"]) == (422, "configuration_invalid")
+        assert developer.post(f"{AT}/import/preview", sent).status_code == 422
+    assert developer.post(f"{AT}/import", {"format": "toml", "text": ""}).status_code == 422
+    assert not ConfigRevision.objects.exists()
+
+
+def test_an_export_in_no_known_format_is_refused(developer, publish):  # noqa: F811
+    publish(PLAIN)
+    assert developer.get(f"{AT}/revisions/1/export").json()["format"] == "json"
+    assert developer.get(f"{AT}/revisions/1/export?as=toml").status_code == 422
+
+
 def test_who_reads_which_key(developer, running, publish):  # noqa: F811
     assert developer.get(f"{AT}/readers").json() == []
     publish(PLAIN, {"name": "a.txt", "kind": "file", "value": "x"})
