@@ -19,6 +19,7 @@ from apps.views import (
     imports,
     logs,
     pods,
+    publishing,
     releases,
     workloads,
 )
@@ -46,7 +47,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{APP}edit/", applications.edit, name="edit"),
     path(f"{APP}remove/", applications.remove, name="remove"),
     path(f"{APP}releases/", releases.release_list, name="releases"),
-    path(f"{APP}releases/new/", releases.publish, name="publish"),
+    path(f"{APP}releases/new/", publishing.publish, name="publish"),
     path(f"{APP}releases/<int:number>/", releases.release, name="release"),
     path(WORKLOAD, workloads.workload, name="workload"),
     path(f"{WORKLOAD}deploy/", deploying.deploy, name="deploy"),

@@ -1,4 +1,4 @@
-"""Forms of applications and releases. They read and check what was typed; services decide."""
+"""Forms of applications. They read and check what was typed; services decide."""
 
 from __future__ import annotations
 
@@ -72,20 +72,3 @@ class NewAppForm(AppForm):
         help_text=_("The name of its objects on the cluster, and how others reach it. It stays."),
     )
     field_order = ["name"]
-
-
-class ReleaseForm(forms.Form):
-    """A release as YAML, with its version and notes."""
-
-    version = forms.CharField(
-        label=_("Version"), max_length=64, help_text=_("For example 1.8.2. It is never used again.")
-    )
-    spec = forms.CharField(
-        label=_("What runs"),
-        max_length=200_000,
-        widget=forms.Textarea(attrs={"rows": 24, "class": "kc-mono", "spellcheck": "false"}),
-        help_text=_("Images are fixed by their digest when it is published."),
-    )
-    notes = forms.CharField(
-        label=_("Notes"), required=False, max_length=10_000, widget=forms.Textarea(attrs={"rows": 3})
-    )

@@ -55,7 +55,14 @@ def shop(place, tenant, operator):
 
 PLACES = [
     *("", "new/", "import/", "bin/", "adopt/dev/", "web/", "web/edit/", "web/releases/", "web/releases/new/"),
-    *("web/releases/2/", "web/in/dev/", "web/in/dev/deploy/", "web/in/dev/deployments/", "web/in/dev/pods/"),
+    *(
+        "web/releases/new/?as=text",
+        "web/releases/2/",
+        "web/in/dev/",
+        "web/in/dev/deploy/",
+        "web/in/dev/deployments/",
+        "web/in/dev/pods/",
+    ),
     *(
         "web/in/dev/scale/",
         "web/in/dev/undo/",
@@ -81,11 +88,14 @@ def test_from_registering_to_a_published_release(place, signed_in, live_server):
     signed_in.get_by_role("button", name="Register").click()
     signed_in.wait_for_url("**/apps/shop-web/")
     signed_in.get_by_role("link", name="Publish a release").first.click()
+    signed_in.get_by_role("button", name="As text").click()
     signed_in.get_by_label("Version").fill("1.0")
-    signed_in.get_by_label("What runs").fill("containers: [{name: web, image: x, port: 1}]")
+    signed_in.get_by_role("textbox", name="What runs").fill("containers: [{name: web, image: x, port: 1}]")
     signed_in.get_by_role("button", name="Publish").click()
     assert signed_in.get_by_text("containers.0.port").is_visible()
-    signed_in.get_by_label("What runs").fill("containers: [{name: web, image: 'kcloud.local/shop-web:1.0'}]")
+    signed_in.get_by_role("textbox", name="What runs").fill(
+        "containers: [{name: web, image: 'kcloud.local/shop-web:1.0'}]"
+    )
     signed_in.get_by_role("button", name="Publish").click()
     signed_in.wait_for_url("**/releases/1/")
     assert signed_in.get_by_role("heading", name="shop-web 1.0").is_visible()
