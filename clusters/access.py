@@ -23,7 +23,7 @@ from clusters.adapters.ssh import SshTarget
 from clusters.errors import ClusterUnreachable
 from clusters.kubeconfigs import kubeconfig
 from clusters.kubeconfigs.certificates_pem import certificate_end
-from clusters.models import Cluster, ClusterSecret, Credential, Environment, Host
+from clusters.models import Cluster, ClusterSecret, Credential, Environment, FencingMethod, Host
 from kcloud_site.outbound.addresses import Address, AddressRule
 from kcloud_site.outbound.connections import own_networks
 from kcloud_site.tenants import encryption
@@ -86,6 +86,17 @@ def reveal_for_use(credential: Credential) -> bytes:
 def credential_identity(name: str) -> str:
     """What a credential's secret is sealed for."""
     return f"clusters.Credential:{name}:secret"
+
+
+def fencing_secret(method: FencingMethod) -> str:
+    """What the program that powers off signs in with, at the moment of use; empty: nothing."""
+    sealed = bytes(method.sealed_secret)
+    return encryption.unseal(sealed, identity=fencing_identity(method)).decode() if sealed else ""
+
+
+def fencing_identity(method: FencingMethod) -> str:
+    """What the secret of a way to power off is sealed for."""
+    return f"clusters.FencingMethod:{method.target}"
 
 
 def forget(cluster_pk: int) -> None:

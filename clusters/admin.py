@@ -16,6 +16,7 @@ from clusters.models import (
     Cluster,
     Credential,
     Environment,
+    FencingMethod,
     Host,
     PlanRevision,
     Region,
@@ -106,6 +107,36 @@ class HostAdmin(LookOnly):
 
     def get_queryset(self, request: Any) -> Any:
         return super().get_queryset(request).defer("facts")
+
+
+@admin.register(FencingMethod)
+class FencingMethodAdmin(LookOnly):
+    """Changed on the console's page of the host or region, where a dry run is; its secret is shown nowhere."""
+
+    title = _("Ways to power hosts off")
+    columns = (
+        column("pk", _("Number"), order=False),
+        column("host__name", _("Host")),
+        column("region__name", _("Region")),
+        column("program", _("Program")),
+        column("mode", _("When a node is lost")),
+        column("changed_at", _("Changed")),
+    )
+    facts = (
+        column("off_text", _("What it says when the machine is off")),
+        column("seconds", _("Seconds until it must be off")),
+    )
+    list_filter = (choice("mode", _("When a node is lost"), lambda: FencingMethod.Mode.choices),)
+    list_select_related = ("host", "region")
+    search_fields = ("host__name", "region__name", "program")
+
+    def console(self, row: Any) -> str:
+        if row.host:
+            return reverse("clusters:host_fencing", args=[row.host.name])
+        return reverse("clusters:region_fencing", args=[row.region.name])
+
+    def get_queryset(self, request: Any) -> Any:
+        return super().get_queryset(request).defer("sealed_secret")
 
 
 @admin.register(Bundle)

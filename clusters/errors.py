@@ -168,6 +168,10 @@ class NodeRefused(ClusterError):
     """The node is not in a state in which this can be done."""
 
 
+class FencingFailed(ClusterError):
+    """The program that powers machines off could not be run, or did not end as it should."""
+
+
 class PlanChanged(ClusterError):
     """Somebody saved a newer revision meanwhile (412): `number` is theirs. Nothing of yours was saved."""
 

@@ -14,6 +14,7 @@ from clusters.services import (
     environment_steps,
     environment_watch,
     environments,
+    fencing,
     host_facts,
     host_imports,
     preflight,
@@ -55,6 +56,7 @@ def mail_request(request: int, event: str, actor: str) -> None:
 
 register(Kind(key=host_facts.GATHER_KIND, title=_("Gather facts of a host"), steps=gather_steps))
 register(Kind(key=host_imports.ENROL_KIND, title=_("Enrol hosts"), steps=gather_steps))
+register(Kind(key=fencing.KIND, title=_("Power off a machine"), steps=fencing.steps, finished=fencing.fenced))
 register(Kind(key=PREFLIGHT_KIND, title=_("Preflight"), steps=preflight.steps))
 register(
     Kind(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clusters.access import credential_identity, token_identity
+from clusters.access import credential_identity, fencing_identity, token_identity
 from clusters.models import ClusterSecret, Credential
 from kcloud_site.tenants.sealed_columns import SealedColumn, know
 
@@ -19,4 +19,5 @@ def tell() -> None:
     """Called once, when the app is ready."""
     know(SealedColumn("clusters.Credential", "sealed_secret", _of_credential))
     know(SealedColumn("clusters.ClusterSecret", "sealed", _of_cluster_secret))
+    know(SealedColumn("clusters.FencingMethod", "sealed_secret", fencing_identity))
     know(SealedColumn("clusters.Environment", "sealed_token", token_identity))

@@ -15,6 +15,7 @@ KCLOUD_BUNDLES        directory of release bundles
 KCLOUD_PROXIES        how many proxies of ours stand before the portal: whose X-Forwarded-For tells the client's address
 KCLOUD_WEBHOOKS_INTERNAL   true: webhooks may go to internal addresses, and by plain HTTP (default: false)
 KCLOUD_API_RATE       requests a token may send ("600/min"); KCLOUD_API_RATE_ADDRESS: a network address ("1200/min")
+KCLOUD_FENCING_PROGRAMS   whole paths of programs that may power hosts off, comma separated (default: /usr/bin/ipmitool)
 KCLOUD_LOGS_URL       a VictoriaLogs that holds the lines of applications, with user and password if it asks for them
                       (default: none; lines are read from the clusters). See docs/logs.md
 
@@ -296,6 +297,8 @@ API_RATES = {
     "token": env.str("KCLOUD_API_RATE", default="600/min"),
     "address": env.str("KCLOUD_API_RATE_ADDRESS", default="1200/min"),
 }
+# The programs that may power machines off (clusters.healing.fencing); nobody names another in the console.
+FENCING_PROGRAMS = env.list("KCLOUD_FENCING_PROGRAMS", default=["/usr/bin/ipmitool"])
 LOGS_URL = env.str("KCLOUD_LOGS_URL", default="")
 REGISTRY_HOST = env.str("KCLOUD_REGISTRY_HOST", default="registry.kcloud.local:5000")
 REGISTRY_ADDRESSES = [

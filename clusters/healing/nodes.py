@@ -85,12 +85,21 @@ def decide(now: datetime, view: View) -> list[Verdict]:
     """By node name; nodes that are well and those already acted on that are still gone have none."""
     found = [_judge(now, each, view) for each in sorted(view.nodes, key=lambda each: each.node)]
     verdicts = [each for each in found if each is not None]
-    if failing(view.nodes) <= most_at_once(len(view.nodes)):
+    if not _is_storm(view):
         return verdicts
     return [
         Verdict(each.node, "hold", "storm", each.witnesses) if each.action == "lost" else each
         for each in verdicts
     ]
+
+
+def is_calm(view: View) -> bool:
+    """Whether a machine may be powered off now: no storm, the API server answers, the portal is not cut off."""
+    return view.api_answers and not view.portal_suspect and not _is_storm(view)
+
+
+def _is_storm(view: View) -> bool:
+    return failing(view.nodes) > most_at_once(len(view.nodes))
 
 
 def most_at_once(nodes: int) -> int:

@@ -1,6 +1,7 @@
 """Regions, hosts, release bundles, clusters with their plans and nodes, tenants' environments and requests."""
 
 from clusters.models.environments import Environment
+from clusters.models.fencing import FencingMethod
 from clusters.models.healing import NodeDecision
 from clusters.models.infrastructure import (
     Bundle,
@@ -22,6 +23,7 @@ __all__ = [
     "ClusterSecret",
     "Credential",
     "Environment",
+    "FencingMethod",
     "Host",
     "Membership",
     "Node",

@@ -12,7 +12,8 @@ class NodeDecision(models.Model):
     """One decision of clusters.healing.nodes with its witnesses, and what came of it.
 
     A row with action LOST and no `ended_at` is a node that counts as lost now: its applications were moved, it takes no
-    new pods. `fenced_at`: a person has confirmed that the machine is off; only then pods with an identity move, too.
+    new pods. `fenced_at`: a person, or the machine's own management by a command, has confirmed that it is off; only
+    then pods with an identity move, too.
     """
 
     class Action(models.TextChoices):
@@ -38,6 +39,8 @@ class NodeDecision(models.Model):
     acted_at = models.DateTimeField(null=True)
     fenced_at = models.DateTimeField(null=True)
     fenced_by = models.CharField(max_length=150, blank=True)
+    # By clusters.services.fencing: {"tries", "at", "operation", "off", "problem"}; {}: nobody has tried.
+    fencing = models.JSONField(default=dict)
     ended_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -79,6 +79,19 @@ def _evidence(row: NodeDecision) -> list[str]:
     for key, text in words.items():
         if row.outcome.get(key):
             found.append(text % {"pods": ", ".join(row.outcome[key])})
+    if row.fencing.get("operation"):
+        found.append(_fencing(row))
     if row.outcome.get("problem"):
         found.append(str(row.outcome["problem"]))
     return found
+
+
+def _fencing(row: NodeDecision) -> str:
+    """How powering the machine off went."""
+    number = {"number": f"op-{row.fencing['operation']}"}
+    if "off" not in row.fencing:
+        return _("The machine is being powered off: %(number)s") % number
+    if row.fencing["off"]:
+        return _("The machine was powered off and says so: %(number)s") % number
+    why = {"why": row.fencing.get("problem", "")}
+    return _("The machine could not be powered off (%(number)s): %(why)s") % {**number, **why}

@@ -1,6 +1,6 @@
 """Writes down what was decided about a node: every decision, also "not now, because"; equal ones are counted.
 
-Called by the watch process; `confirm_fenced` by a person.
+Called by the watch process; `confirm_fenced` by a person, or when a command has powered the machine off.
 """
 
 from __future__ import annotations
@@ -83,8 +83,9 @@ def end(*, row: NodeDecision) -> None:
 
 
 @transaction.atomic
-def confirm_fenced(*, cluster: Cluster, node: str, by: Any) -> NodeDecision:
-    """A person says that the machine of a lost node is off and stays off: pods with an identity may move now.
+def confirm_fenced(*, cluster: Cluster, node: str, by: Any, how: str = "") -> NodeDecision:
+    """The machine of a lost node is off and stays off, says a person, or the program `how` that asked the machine's own
+    management: pods with an identity may move now.
 
     Raises NodeRefused for a node that does not count as lost."""
     row = lost_nodes(cluster.pk).get(node)
@@ -95,9 +96,9 @@ def confirm_fenced(*, cluster: Cluster, node: str, by: Any) -> NodeDecision:
             _("Wait until the portal says so, or drain the node."),
         )
     if row.fenced_at is None:
-        row.fenced_at, row.fenced_by = timezone.now(), trail.Actor.of(by).name
+        row.fenced_at, row.fenced_by = timezone.now(), how or trail.Actor.of(by).name
         row.save(update_fields=["fenced_at", "fenced_by"])
-        trail.record(by=by, action="node.fenced", subject=cluster, after={"node": node})
+        trail.record(by=by, action="node.fenced", subject=cluster, after={"node": node, "how": how})
     return row
 
 

@@ -25,10 +25,10 @@ from clusters.adapters import ssh
 from clusters.adapters.kubernetes import KubernetesClient
 from clusters.adapters.node_probe import Prober, Target, script_for
 from clusters.errors import ClusterError
-from clusters.healing.nodes import MISSES, Observation, Peer, Verdict, View, decide, is_suspect
+from clusters.healing.nodes import MISSES, Observation, Peer, Verdict, View, decide, is_calm, is_suspect
 from clusters.models import Cluster, Host, Membership, NodeDecision
 from clusters.observing.nodes import moment, node_status
-from clusters.services import node_decisions, node_loss
+from clusters.services import fencing, node_decisions, node_loss
 
 EVERY, URGENT = 0.5, 0.05
 HOSTS_EVERY, SWEEP_EVERY, RECORD_EVERY = 5.0, 2.0, 5.0
@@ -155,6 +155,18 @@ class Warden:
     def _judge(self, lost: Mapping[str, NodeDecision]) -> None:
         assert self._cluster is not None
         client = access.kubernetes_for(self._cluster, timeout=API_SECONDS)
+        view = self._view(lost, client)
+        for verdict in decide(timezone.now(), view):
+            self._carry_out(verdict, client, lost)
+        if lost and view.api_answers and time.monotonic() - self._swept_at >= SWEEP_EVERY:
+            for row in [row for name, row in lost.items() if self._is_missing(name)]:
+                self._sweep(row, client)
+                # Nothing is powered off in a storm, nor when the portal itself may be cut off.
+                if is_calm(view):
+                    fencing.consider(row)
+
+    def _view(self, lost: Mapping[str, NodeDecision], client: KubernetesClient) -> View:
+        """All that is known of the cluster's nodes; the API server is asked about those that do not answer."""
         known, answers = [], True
         for name in self._workers:
             seen = self._observation(name, name in lost)
@@ -164,13 +176,7 @@ class Warden:
                 except ClusterError:
                     answers = False
             known.append(seen)
-        view = View(known, api_answers=answers, portal_suspect=self._board.is_suspect())
-        for verdict in decide(timezone.now(), view):
-            self._carry_out(verdict, client, lost)
-        if lost and answers and time.monotonic() - self._swept_at >= SWEEP_EVERY:
-            for name, row in lost.items():
-                if self._nodes.get(name, _Watched()).misses:
-                    self._sweep(row, client)
+        return View(known, api_answers=answers, portal_suspect=self._board.is_suspect())
 
     def _carry_out(
         self, verdict: Verdict, client: KubernetesClient, lost: Mapping[str, NodeDecision]
@@ -238,14 +244,14 @@ class Warden:
     def _ask_a_peer(self, name: str) -> None:
         """Another host each time, among those that answer; masters are asked too."""
         watched = self._nodes[name]
-        peers = [each for each in sorted(self._hosts) if each != name and not self._is_silent(each)]
+        peers = [each for each in sorted(self._hosts) if each != name and not self._is_missing(each)]
         if watched.asking is not None or not peers or _is_fresh(watched.peer):
             return
         host = self._hosts[peers[watched.asked % len(peers)]]
         watched.asked += 1
         watched.asking = self._pool.submit(_peer_says, host, access.ssh_for(host), self._target(name))
 
-    def _is_silent(self, name: str) -> bool:
+    def _is_missing(self, name: str) -> bool:
         return name in self._nodes and self._nodes[name].misses > 0
 
 

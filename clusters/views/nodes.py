@@ -16,6 +16,7 @@ from clusters.models import Cluster, Host, Node
 from clusters.observing.nodes import Condition, NodeStatus, from_json, moment
 from clusters.selectors import node_decisions
 from clusters.selectors import nodes as seeing
+from clusters.services.fencing_methods import method_for
 from clusters.services.node_decisions import confirm_fenced
 from clusters.views import clusters as pages
 from clusters.views.answers import see
@@ -55,6 +56,7 @@ def node(request: HttpRequest, name: str, node: str) -> HttpResponse:
     cluster = pages.one(name)
     row = get_object_or_404(Node, cluster=cluster, name=node)
     status = from_json(row.status)
+    host = Host.objects.filter(cluster=cluster, name=row.name).select_related("region").first()
     context = {
         "cluster": cluster,
         "tab": "nodes",
@@ -65,7 +67,8 @@ def node(request: HttpRequest, name: str, node: str) -> HttpResponse:
         "live": seeing.pods_on(cluster, row.name),
         "decisions": node_decisions.of_node(cluster, row.name),
         "pods_shown": seeing.PODS_SHOWN,
-        "host": Host.objects.filter(cluster=cluster, name=row.name).select_related("region").first(),
+        "host": host,
+        "may_power_off": host is not None and method_for(host) is not None,
         "created_at": moment(status.created_at),
         "now": timezone.now(),
     }

@@ -5,7 +5,16 @@ from datetime import timedelta
 from django.utils import timezone
 
 from apps.models import App, Deployment, Release, Workload
-from clusters.models import Bundle, Cluster, Credential, Environment, Host, Region, TenantRequest
+from clusters.models import (
+    Bundle,
+    Cluster,
+    Credential,
+    Environment,
+    FencingMethod,
+    Host,
+    Region,
+    TenantRequest,
+)
 from kcloud_site.operations.models import Operation, State
 from kcloud_site.tenants import encryption
 from kcloud_site.tenants.models import ApiToken, Grant, Invitation, Loan, Quota, User
@@ -25,6 +34,9 @@ def make(number, operator):
     key = Credential.objects.create(name=f"k{n}", username="root")
     key.sealed_secret = encryption.seal(MARKER.encode(), identity=f"clusters.Credential:k{n}:secret")
     key.save()
+    power = FencingMethod(region=region, program="/usr/bin/ipmitool", off_text="off")
+    power.sealed_secret = encryption.seal(MARKER.encode(), identity=f"clusters.FencingMethod:region r{n}")
+    power.save()
     cluster = Cluster.objects.create(name=f"c{n}", region=region, state="ready", health="degraded")
     Host.objects.create(name=f"h{n}", region=region, address=f"10.0.0.{n}", credential=key, cluster=cluster)
     Bundle.objects.create(

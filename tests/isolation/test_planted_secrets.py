@@ -18,7 +18,7 @@ from django.core import serializers
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
-from clusters.models import Cluster, Environment, Host, Node, Region
+from clusters.models import Cluster, Environment, FencingMethod, Host, Node, Region
 from clusters.services import cluster_secrets, credentials, host_facts
 from kcloud_site.audit.models import AuditEvent
 from kcloud_site.operations import runner
@@ -35,6 +35,7 @@ pytestmark = pytest.mark.django_db
 PASSWORD = "planted-host-password-5a1e"
 PERSONAL = "planted-personal-password-77"
 TOKEN = "planted-kubeconfig-token-90c4"
+POWER = "planted-power-password-5c0e"
 ENVIRONMENT = "planted-environment-token-31bd"
 CLUSTER_KEY = "planted-cluster-key-e2f0"
 TOTP = "PLANTEDTOTPSECRET234567"
@@ -80,6 +81,9 @@ def planted(operator, tenant):
         credential=by_password,
         host_key="ssh-ed25519 AAAA",
     )
+    power = FencingMethod(host=Host.objects.get(name="planted"), program="/usr/bin/ipmitool")
+    power.sealed_secret = encryption.seal(POWER.encode(), identity="clusters.FencingMethod:host planted")
+    power.save()
     theirs = tenants.create_tenant(name="planted", title="Planted", by=operator)
     environment = Environment.objects.create(
         tenant=theirs, cluster=cluster, name="planted", namespace="planted-planted", state="ready"
@@ -110,6 +114,7 @@ def planted(operator, tenant):
             PERSONAL,
             TOKEN,
             ENVIRONMENT,
+            POWER,
             CLUSTER_KEY,
             TOTP,
             TYPED,

@@ -39,7 +39,7 @@ def rows(db, key_file, operator, tenant):
 
     from apps.access import seal_secrets
     from apps.models import App, ConfigRevision, RegistrySecret
-    from clusters.models import Cluster, ClusterSecret, Credential, Environment
+    from clusters.models import Cluster, ClusterSecret, Credential, Environment, FencingMethod, Region
     from clusters.services import cluster_secrets, credentials
     from kcloud_site.webhooks.services import webhooks
 
@@ -56,6 +56,9 @@ def rows(db, key_file, operator, tenant):
         b"token", identity=f"clusters.Environment:{environment.pk}:token"
     )
     environment.save()
+    power = FencingMethod(region=Region.objects.create(name="north"), program="/usr/bin/ipmitool")
+    power.sealed_secret = encryption.seal(b"bmc", identity="clusters.FencingMethod:region north")
+    power.save()
     app = Authenticator.objects.create(
         user=operator, type="totp", data={"secret": get_adapter().encrypt("TOTP")}
     )
@@ -85,6 +88,7 @@ def rows(db, key_file, operator, tenant):
             (row, b"key-%d" % n) for n, row in enumerate(ClusterSecret.objects.order_by("pk"))
         ],
         "clusters.Environment.sealed_token": [(environment, b"token")],
+        "clusters.FencingMethod.sealed_secret": [(power, b"bmc")],
         "mfa.Authenticator.data.secret": [(app, b"TOTP")],
         "mfa.Authenticator.data.seed": [(codes, b"SEED")],
         "webhooks.Webhook.sealed_secret": [(hook, secret.encode())],
@@ -152,7 +156,7 @@ def test_a_row_stands_in_every_known_column(rows):
 def test_every_row_opens_afterwards_and_the_old_key_is_refused(rows, key_file):
     old = Keyring(tuple(base64.b64decode(key) for key in keyfiles.read_keys(key_file)))
     by_old = old.seal(b"x", identity=ROW)
-    assert master_keys.exchange_master_key(by=None) == 12
+    assert master_keys.exchange_master_key(by=None) == 13
     assert_all_open(rows)
     [new] = keyfiles.read_keys(key_file)
     assert base64.b64decode(new) not in old.keys
@@ -172,7 +176,7 @@ def test_what_stands_beside_a_secret_in_the_row_is_kept(rows):
     assert codes.data["used_mask"] == 5
 
 
-@pytest.mark.parametrize("killed_after", range(12))
+@pytest.mark.parametrize("killed_after", range(13))
 def test_killed_in_the_middle_it_goes_on_and_meanwhile_everything_opens(
     rows, key_file, monkeypatch, killed_after
 ):
@@ -196,7 +200,7 @@ def test_killed_in_the_middle_it_goes_on_and_meanwhile_everything_opens(
     begun = keyfiles.read_keys(key_file)
     assert begun[1:] == old
     assert_all_open(rows)
-    assert master_keys.exchange_master_key(by=None) == 12 - killed_after
+    assert master_keys.exchange_master_key(by=None) == 13 - killed_after
     assert_all_open(rows)
     assert keyfiles.read_keys(key_file) == begun[:1]
 
@@ -323,7 +327,7 @@ def test_keys_of_the_environment_are_exchanged_once_both_are_set(rows, key_file,
     with pytest.raises(master_keys.NoNewKey, match="KCLOUD_MASTER_KEY_OLD"):
         master_keys.exchange_master_key(by=None)
     settings.MASTER_KEY, settings.OLD_MASTER_KEYS = keyfiles.new_key(), [old]
-    assert master_keys.exchange_master_key(by=None) == 12
+    assert master_keys.exchange_master_key(by=None) == 13
     settings.OLD_MASTER_KEYS = []
     assert_all_open(rows)
 
@@ -332,7 +336,7 @@ def test_the_exchange_is_recorded_without_any_key(rows, key_file):
     [old] = keyfiles.read_keys(key_file)
     master_keys.exchange_master_key(by=None, reason="somebody left")
     event = AuditEvent.objects.get(action="master_key.exchange")
-    assert (event.reason, event.after["rows sealed anew"]) == ("somebody left", 12)
+    assert (event.reason, event.after["rows sealed anew"]) == ("somebody left", 13)
     told = f"{event.before}{event.after}{event.object_name}{event.object_id}"
     assert old not in told
     assert keyfiles.read_keys(key_file)[0] not in told
@@ -344,7 +348,7 @@ def test_the_exchange_is_recorded_without_any_key(rows, key_file):
 def test_the_command_exchanges_and_says_that_every_row_opens(rows, capsys):
     call_command("secrets", "rotate", reason="yearly")
     said = capsys.readouterr().out
-    assert "12 rows sealed anew" in said
+    assert "13 rows sealed anew" in said
     assert "clusters.Credential.sealed_secret: 3 sealed, 3 by the newest key" in said
     assert said.endswith("Every sealed row opens.\n")
 

@@ -311,3 +311,21 @@ def test_a_portal_that_reaches_almost_nothing_does_nothing(warden, fake, answers
     answers.silent = {"w1", "w2"}
     turns(warden)
     assert {(action, why) for _node, action, why in decisions()} == {("hold", "portal")}
+
+
+def test_what_waits_for_it_has_the_machine_powered_off_but_never_in_a_storm(
+    warden, fake, answers, says, monkeypatch
+):
+    considered = []
+    monkeypatch.setattr(node_probing.fencing, "consider", lambda row: considered.append(row.node))
+    monkeypatch.setattr(node_probing, "SWEEP_EVERY", 0.0)
+    renew(fake, "w1", age=5)
+    answers.silent, says["w1"] = {"w1"}, False
+    turns(warden)
+    assert set(considered) == {"w1"}
+    renew(fake, "w2", age=5)
+    answers.silent, says["w2"] = {"w1", "w2"}, False
+    turns(warden)
+    considered.clear()
+    turns(warden)
+    assert considered == []
