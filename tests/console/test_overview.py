@@ -7,6 +7,7 @@ from clusters.models import Cluster, Credential, Environment, Host, Node, Region
 from kcloud_site.operations.models import Operation, State
 from kcloud_site.tenants.models import Tenant
 from tests.console import samples
+from tests.markup import squeezed
 
 pytestmark = pytest.mark.django_db
 
@@ -100,7 +101,7 @@ def test_hosts_in_a_cluster_or_out_of_reach_are_not_spare(signed_in, region):
     make_host(region, "spare", state="ready")
     make_host(region, "busy", state="ready", cluster=cluster)
     make_host(region, "lost", state="unreachable", state_reason="No route")
-    html = html_of(signed_in)
+    html = squeezed(html_of(signed_in))
     assert "<small>Spare hosts</small><b>1</b>" in html
     assert "No route" in html
 
@@ -132,8 +133,8 @@ def test_the_overview_costs_the_same_queries_however_much_there_is(
 def test_the_frame_counts_what_is_wrong_and_what_runs(signed_in):
     make_cluster("slow", health="degraded")
     samples.operation()
-    html = html_of(signed_in)
-    assert '<b class="kc-s is-run">1<span class="kc-vh"> running</span></b>' in html
+    html = squeezed(html_of(signed_in))
+    assert '<b class="kc-s is-run">1<span class="kc-vh">running</span></b>' in html
     assert "operations running</span>" in html
 
 

@@ -9,6 +9,8 @@ from django.template import Context, Template
 from django.test import RequestFactory
 from django.utils import timezone
 
+from tests.markup import squeezed
+
 HOSTILE = '"><script>alert(1)</script>'
 
 
@@ -94,7 +96,7 @@ def test_a_pattern_matches_its_text_alone():
 
 
 def test_every_field_has_its_label_and_class():
-    html = fields(Sample())
+    html = squeezed(fields(Sample()))
     assert '<label for="id_name">Name' in html
     assert 'class="form-select"' in html
     assert 'class="form-check-input"' in html
@@ -141,7 +143,7 @@ def test_what_somebody_typed_comes_back_as_text():
 def page_of(number, count, query=""):
     request = RequestFactory().get(f"/?{query}")
     page = Paginator(range(count), 10).page(number)
-    return render('{% pager page "worst first" %}', page=page, request=request)
+    return squeezed(render('{% pager page "worst first" %}', page=page, request=request))
 
 
 def test_the_pager_says_where_one_is_and_keeps_the_filter():

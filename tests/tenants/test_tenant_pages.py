@@ -9,6 +9,7 @@ from kcloud_site.operations.models import Operation, State
 from kcloud_site.tenants.models import Membership, Tenant
 from kcloud_site.tenants.roles import RIGHTS, ROLES
 from kcloud_site.tenants.services import members, tenants
+from tests.markup import squeezed
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +26,7 @@ def signed_in(client):
 def html_of(client, address):
     response = client.get(address)
     assert response.status_code == 200, address
-    return response.content.decode()
+    return squeezed(response.content.decode())
 
 
 def main_of(html):

@@ -9,6 +9,7 @@ from kcloud_site.audit.models import AuditEvent
 from kcloud_site.tenants.services import tenants
 from tests.apps.registry.clients import push, token_of
 from tests.apps.things import make_release
+from tests.markup import squeezed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,6 +39,7 @@ def test_pages_show_tags_digests_and_the_releases_that_use_them(registry, tenant
     assert f"docker push {registry}/retail/shop:1.0" in page
     assert "/tenants/retail/apps/images/shop/" in page
     page = client.get("/tenants/retail/apps/images/shop/").content.decode()
+    page = squeezed(page)
     assert digest in page
     assert "web 1.0" in page
     assert "8080/tcp" in page

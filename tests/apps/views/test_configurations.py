@@ -24,6 +24,7 @@ from tests.apps.services.test_configurations import (  # noqa: F401
     running,
 )
 from tests.apps.things import carry_out
+from tests.markup import squeezed
 
 pytestmark = pytest.mark.django_db
 
@@ -43,11 +44,12 @@ def address(name="config", *more):
 def form_of(page):
     """What a browser would send of the editor, as it stands."""
     text = page.content.decode()
+    selects = squeezed(text)
     found = dict(re.findall(r'<input type="hidden" name="([\w-]+)" value="([^"]*)"', text))
-    for name, value in re.findall(r'<textarea[^>]* name="([\w-]+)"[^>]*>\n?([^<]*)</textarea>', text):
+    for name, value in re.findall(r'<textarea[^>]*\sname="([\w-]+)"[^>]*>\n?([^<]*)</textarea>', text):
         found[name] = html.unescape(value).replace("\n", "\r\n")
     found.pop("csrfmiddlewaretoken", None)
-    for name, options in re.findall(r'<select[^>]* name="([\w-]+)"[^>]*>(.*?)</select>', text):
+    for name, options in re.findall(r'<select[^>]* name="([\w-]+)"[^>]*>(.*?)</select>', selects):
         chosen = re.search(r'value="(\w+)" selected', options)
         found[name] = chosen[1] if chosen else "text"
     for number in range(int(found["rows"])):
@@ -197,6 +199,7 @@ def test_any_two_revisions_are_compared_and_secrets_only_by_their_change(develop
     publish(PLAIN, SECRET)
     publish({**PLAIN, "value": "32"}, {**SECRET, "value": f"new-{PLANTED}"})
     text = developer.get(address("config_compare"), {"from": "1", "to": "2"}).content.decode()
+    text = squeezed(text)
     assert "- 64" in text
     assert "+ 32" in text
     assert "secret, changed" in text
@@ -211,7 +214,7 @@ def test_who_reads_which_key_and_which_pod_runs_what(developer, running, publish
     SeenPods.objects.create(
         tenant=tenant, workload=running, rows=[{"name": "web-1", "config": "1", "ready": True}], total=1
     )
-    text = developer.get(address()).content.decode()
+    text = squeezed(developer.get(address()).content.decode())
     assert "web <code>/etc/app/a.txt</code>" in text
     assert re.search(r"web-1</th><td class=\"num\">r1</td>", text)
 

@@ -14,6 +14,7 @@ from kcloud_site import formatting
 from kcloud_site.operations.models import Operation, Step
 from tests.clusters.fake_kubernetes import FakeKubernetes, agent_lease
 from tests.clusters.kube_objects import make_cluster, make_host, make_nodes, make_plan, raw_node, raw_pod
+from tests.markup import squeezed
 
 pytestmark = pytest.mark.django_db
 
@@ -114,7 +115,7 @@ def test_the_list_is_worst_first(see):
 def test_the_list_counts_ready_nodes_and_shows_why(see):
     cluster = make_cluster(health="degraded", health_reason="1 of 2 nodes not ready: w2.")
     make_nodes(cluster, raw_node("w1"), raw_node("w2", ready="Unknown"))
-    text = see("list")
+    text = squeezed(see("list"))
     assert "1 / 2" in text
     assert "1 of 2 nodes not ready: w2." in text
 
