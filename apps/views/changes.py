@@ -87,10 +87,11 @@ def restart(request: HttpRequest, tenant: str, app: str, environment: str) -> Ht
 def undo(request: HttpRequest, tenant: str, app: str, environment: str) -> HttpResponse:
     """Release, configuration and replicas back in one step."""
     found = opened_to_change(request, tenant, app, environment)
+    back = undo_in_words(found)
     said = {
         "title": _("Undo the newest change?"),
-        "what": undo_in_words(found) or _("There is nothing to undo."),
-        "submit": _("Undo"),
+        "what": back or _("There is nothing to undo: this is as it was first deployed."),
+        "submit": _("Undo") if back else "",
     }
     return _noted(request, found, said, deployments.undo_deployment)
 

@@ -90,6 +90,13 @@ def test_undo_says_what_it_goes_back_to_before_it_does(developer, running, place
     assert Workload.objects.get().release.version == "1.0"
 
 
+def test_nothing_to_undo_is_said_without_a_button_that_cannot_work(developer, running):
+    page = developer.get(address("undo")).content.decode()
+    assert "There is nothing to undo" in page
+    assert ">Undo</button>" not in page
+    assert developer.post(address("undo"), {}).status_code == 422
+
+
 def test_a_restart_makes_every_pod_anew(developer, running):
     post(developer, "restart")
     assert Workload.objects.get().restarted_at is not None
