@@ -16,8 +16,14 @@ KCLOUD_PROXIES        how many proxies of ours stand before the portal: whose X-
 KCLOUD_WEBHOOKS_INTERNAL   true: webhooks may go to internal addresses, and by plain HTTP (default: false)
 KCLOUD_API_RATE       requests a token may send ("600/min"); KCLOUD_API_RATE_ADDRESS: a network address ("1200/min")
 KCLOUD_FENCING_PROGRAMS   whole paths of programs that may power hosts off, comma separated (default: /usr/bin/ipmitool)
-KCLOUD_LOGS_URL       a VictoriaLogs that holds the lines of applications, with user and password if it asks for them
-                      (default: none; lines are read from the clusters). See docs/logs.md
+
+The store of applications' log lines (docs/logs.md); without one, lines are read from the clusters:
+KCLOUD_LOGS_ADDRESS   where the portal's own VictoriaLogs listens, comma separated; the portal uses the first (default:
+                      none); the address nodes reach has to be one of them
+KCLOUD_LOGS_KEEP      how long it keeps lines: 12h, 30d, 1y (default: 30d)
+KCLOUD_LOGS_URL       instead: a VictoriaLogs somewhere else, with user and password if it asks for them
+KCLOUD_LOGS_NODE_URL  where nodes reach the store, without user and password (default: the same address, or the first
+                      that is not loopback)
 
 The platform's own image registry (docs/registry.md):
 KCLOUD_REGISTRY_HOST  what images in it are called by (default: registry.kcloud.local:5000)
@@ -300,6 +306,10 @@ API_RATES = {
 # The programs that may power machines off (clusters.healing.fencing); nobody names another in the console.
 FENCING_PROGRAMS = env.list("KCLOUD_FENCING_PROGRAMS", default=["/usr/bin/ipmitool"])
 LOGS_URL = env.str("KCLOUD_LOGS_URL", default="")
+LOGS_NODE_URL = env.str("KCLOUD_LOGS_NODE_URL", default="")
+LOGS_ADDRESSES = [each for each in env.list("KCLOUD_LOGS_ADDRESS", default=[]) if each not in ("", "off")]
+LOGS_KEEP = env.str("KCLOUD_LOGS_KEEP", default="30d")
+LOGS_HOME = HOME / "logs"
 REGISTRY_HOST = env.str("KCLOUD_REGISTRY_HOST", default="registry.kcloud.local:5000")
 REGISTRY_ADDRESSES = [
     address

@@ -10,6 +10,7 @@ import json
 import time
 import zlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -25,15 +26,21 @@ from clusters.manifests.workload_labels import APP_LABEL
 
 NAMESPACE, POD, CONTAINER = "kubernetes.pod_namespace", "kubernetes.pod_name", "kubernetes.container_name"
 APP, CLUSTER = f"kubernetes.pod_labels.{APP_LABEL}", "kcloud.cluster"
+# What a shipper says of itself: the node it is on.
+SHIPPER = "kcloud.shipper"
+HEARD_MINUTES = 10
+# A page of a cluster waits for it.
+QUICK = 3.0
 SECONDS, MOST_BYTES = 8.0, 32 * 1024 * 1024
 KNOWN_DAYS = 7
 _SPECIAL = frozenset("\\.+*?()|[]{}^$")
 
 
-class VictoriaLogs:
-    """One application's lines in one environment."""
+class _Server:
+    """Where the store is, and how it is asked."""
 
-    def __init__(self, url: str, *, cluster: str, namespace: str, app: str) -> None:
+    def __init__(self, url: str, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]
         self._url = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
@@ -41,6 +48,49 @@ class VictoriaLogs:
         if parts.username:
             secret = f"{parts.username}:{parts.password or ''}"
             self._headers |= urllib3.make_headers(basic_auth=secret)
+
+    def ask(self, text: str) -> Iterator[dict[str, Any]]:
+        """The rows that answer a query of LogsQL."""
+        body = urlencode({"query": text, "timeout": f"{int(self._seconds)}s"})
+        try:
+            with urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(self._seconds)) as pools:
+                response = pools.request(
+                    "POST",
+                    f"{self._url}/select/logsql/query",
+                    body=body,
+                    headers=self._headers,
+                    redirect=False,
+                    preload_content=False,
+                )
+                data = _bounded(response)
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise _unreachable(type(error).__name__) from error
+        if response.status != 200:
+            said = data[:300].decode("utf-8", "replace")
+            raise _unreachable(
+                _("It answered %(status)d: %(said)s") % {"status": response.status, "said": said}
+            )
+        return _rows(data)
+
+
+def shippers(url: str, cluster: str) -> dict[str, datetime]:
+    """When the shipper of each node of the cluster was last heard of, within the last minutes."""
+    text = (
+        f"{_quoted(CLUSTER)}:={_quoted(cluster)} {_quoted(SHIPPER)}:* _time:{HEARD_MINUTES}m"
+        f" | stats by ({_quoted(SHIPPER)}) max(_time) as last | limit {MOST_STREAMS}"
+    )
+    found = (
+        (str(row.get(SHIPPER, "")), read_stamp(str(row.get("last", ""))))
+        for row in _Server(url, QUICK).ask(text)
+    )
+    return {node: datetime.fromtimestamp(at / 1e9, UTC) for node, at in found if at is not None}
+
+
+class VictoriaLogs:
+    """One application's lines in one environment."""
+
+    def __init__(self, url: str, *, cluster: str, namespace: str, app: str) -> None:
+        self._server = _Server(url)
         self._own = " ".join(
             f"{_quoted(field)}:={_quoted(value)}"
             for field, value in ((NAMESPACE, namespace), (CLUSTER, cluster), (APP, app))
@@ -59,7 +109,7 @@ class VictoriaLogs:
             f"{self._own} {_window(query)} ({' or '.join(_of_stream(query, each) for each in wanted)})"
             f"{_narrowed(query)} | sort by ({order}) limit {asked} | fields {fields}"
         )
-        lines = [line for row in self._ask(text) if (line := _line(row))]
+        lines = [line for row in self._server.ask(text) if (line := _line(row))]
         is_cut = len(lines) >= asked
         oldest = min((line.point.at for line in lines), default=0)
         floor = oldest if is_cut and "desc" in order else 0
@@ -72,30 +122,8 @@ class VictoriaLogs:
             f"{self._own} {window} | stats by ({_quoted(POD)}, {_quoted(CONTAINER)}) max(_time) as last"
             f" | sort by (last desc) limit {MOST_STREAMS}"
         )
-        found = {(str(row.get(POD, "")), str(row.get(CONTAINER, ""))) for row in self._ask(text)}
+        found = {(str(row.get(POD, "")), str(row.get(CONTAINER, ""))) for row in self._server.ask(text)}
         return [Stream(pod, container) for pod, container in sorted(found) if pod]
-
-    def _ask(self, text: str) -> Iterator[dict[str, Any]]:
-        body = urlencode({"query": text, "timeout": f"{int(SECONDS)}s"})
-        try:
-            with urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(SECONDS)) as pools:
-                response = pools.request(
-                    "POST",
-                    f"{self._url}/select/logsql/query",
-                    body=body,
-                    headers=self._headers,
-                    redirect=False,
-                    preload_content=False,
-                )
-                data = _bounded(response)
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise _unreachable(type(error).__name__) from error
-        if response.status != 200:
-            said = data[:300].decode("utf-8", "replace")
-            raise _unreachable(
-                _("It answered %(status)d: %(said)s") % {"status": response.status, "said": said}
-            )
-        return _rows(data)
 
 
 def _bounded(response: urllib3.BaseHTTPResponse) -> bytes:
@@ -158,5 +186,5 @@ def _unreachable(why: str) -> LogStoreUnreachable:
     return LogStoreUnreachable(
         _("The log store does not answer."),
         why,
-        _("Check that it runs and that KCLOUD_LOGS_URL is its address."),
+        _("Check that it runs, and at the address the portal was told (docs/logs.md)."),
     )

@@ -1,14 +1,15 @@
-"""Which store answers for a workload's log lines: VictoriaLogs when KCLOUD_LOGS_URL names one, else its cluster."""
+"""Which store answers for a workload's log lines: VictoriaLogs when its cluster's lines go there, else the cluster."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.conf import settings
-
 from apps.adapters.victorialogs import VictoriaLogs
 from apps.loglines.store import LogStore
+from apps.selectors import log_places
 from apps.selectors.kubernetes_logs import KubernetesLogs
+from clusters.models import Cluster
+from clusters.selectors import log_shipping
 
 if TYPE_CHECKING:
     from apps.models import Workload
@@ -17,11 +18,16 @@ if TYPE_CHECKING:
 def store_for(workload: Workload, *, previous: bool = False) -> LogStore:
     """The store of a workload's lines. The log before a container's last restart is asked of the cluster: a store keeps
     both without telling them apart."""
-    if not settings.LOGS_URL or previous:
+    cluster = workload.environment.cluster
+    url = "" if previous else log_places.portal_url()
+    if not url or not _is_kept(cluster):
         return KubernetesLogs(workload)
     return VictoriaLogs(
-        settings.LOGS_URL,
-        cluster=workload.environment.cluster.name,
-        namespace=workload.environment.namespace,
-        app=workload.app.name,
+        url, cluster=cluster.name, namespace=workload.environment.namespace, app=workload.app.name
     )
+
+
+def _is_kept(cluster: Cluster) -> bool:
+    """A cluster of ours ships since it was deployed with the store; what is done on an imported one, the portal does
+    not know: whoever names a store answers for it."""
+    return cluster.origin == Cluster.Origin.IMPORTED or log_shipping.ships(cluster)

@@ -1,18 +1,26 @@
 """VictoriaLogs of the release bundle, run beside the portal: where it listens, who may read, how long it keeps.
 
-It asks everybody for a name and a password, made once and kept in KCLOUD_HOME/logs; so a node that may write its lines
-cannot be told from one that may read them, and the address it listens at is loopback or one that only nodes reach.
+It asks everybody for a name and a password; a node that may write its lines cannot be told from one that may read
+them, so the address it listens at is loopback or one that only nodes reach.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.conf import settings
 
-PROGRAM, USER = "victoria-logs", "kcloud"
+from apps.selectors import log_places
+
+PROGRAM = "victoria-logs"
+LARGEST_LOG = 10_000_000
+SHORTEST_PAUSE, LONGEST_PAUSE, LOOK_SECONDS = 0.2, 30.0, 0.5
 _ANYWHERE = frozenset({"", "0.0.0.0", "[::]", "::"})  # noqa: S104 # refused, not used
 
 
@@ -25,36 +33,124 @@ def find_program() -> Path | None:
     return max(found, key=lambda path: path.stat().st_mtime, default=None)
 
 
-def password_file(home: Path) -> Path:
-    """Where the password lies; made when it is not there yet."""
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = home / "password"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(32))
-    return path
-
-
-def command(program: Path, address: str, home: Path, keep: str) -> list[str]:
+def command(program: Path, addresses: Sequence[str], home: Path, keep: str) -> list[str]:
     """What to run. Raises ValueError for an address everybody reaches."""
-    host, _colon, port = address.rpartition(":")
-    if host in _ANYWHERE or not port.isdigit():
-        raise ValueError(f"{address}: give one address of this machine and a port, such as 127.0.0.1:9428")
+    for address in addresses:
+        host, _colon, port = address.rpartition(":")
+        if host in _ANYWHERE or not port.isdigit():
+            raise ValueError(
+                f"{address}: give one address of this machine and a port, such as 127.0.0.1:9428"
+            )
     return [
         str(program),
-        f"-httpListenAddr={address}",
+        *(f"-httpListenAddr={address}" for address in addresses),
         f"-storageDataPath={home / 'data'}",
-        f"-httpAuth.username={USER}",
-        f"-httpAuth.password=file://{password_file(home)}",
+        f"-httpAuth.username={log_places.USER}",
+        f"-httpAuth.password=file://{log_places.password_file(home)}",
         f"-retentionPeriod={keep}",
         "-retention.maxDiskUsagePercent=80",
         "-loggerLevel=WARN",
     ]
 
 
-def url_of(address: str, home: Path) -> str:
-    """What KCLOUD_LOGS_URL would be for it."""
-    return f"http://{USER}:{password_file(home).read_text()}@{address}"
+def add_address(address: str) -> None:
+    """Have the own store listen on one more "host:port", from now on and after a restart."""
+    if address not in log_places.added():
+        path = log_places.added_file()
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.write_text("\n".join([*log_places.added(), address]) + "\n")
+
+
+def present(addresses: Sequence[str]) -> list[str]:
+    """Those this machine has now: a lab's network may be away, and the store must run all the same."""
+    return [address for address in addresses if _is_ours(address.rpartition(":")[0])]
+
+
+@dataclass
+class Supervisor:
+    """Keeps the store running at the addresses that are there; `say` hears what a person should know."""
+
+    say: Callable[[str], None] = lambda text: None
+    stop: threading.Event = field(default_factory=threading.Event)
+    _running: subprocess.Popen[bytes] | None = None
+    _at: list[str] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Until `stop` is set. A process that ends is started again, at growing distance; other addresses are another
+        process, since it keeps the data to itself."""
+        said, pause = "", SHORTEST_PAUSE
+        try:
+            while not self.stop.is_set():
+                wanted = present(log_places.addresses())
+                problem = self._why_not(wanted)
+                if problem and problem != said:
+                    self.say(problem)
+                said = problem
+                if wanted != self._at:
+                    self._end()
+                started = not problem and self._start(wanted)
+                pause = min(LONGEST_PAUSE, pause * 2) if started else max(SHORTEST_PAUSE, pause / 2)
+                self.stop.wait(pause if started else LOOK_SECONDS)
+        finally:
+            self._end()
+
+    def _why_not(self, wanted: list[str]) -> str:
+        if not log_places.addresses():
+            return "The portal keeps no log lines of its own (KCLOUD_LOGS_ADDRESS)."
+        if not wanted:
+            return f"This machine has none of {', '.join(log_places.addresses())}."
+        if find_program() is None:
+            return f"No bundle has the program {PROGRAM}. Build one: manage.py bundle build"
+        try:
+            command(Path(PROGRAM), wanted, Path(settings.LOGS_HOME), settings.LOGS_KEEP)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def _start(self, wanted: list[str]) -> bool:
+        if self._running is not None and self._running.poll() is None:
+            return False
+        self.say(f"The log store starts on {', '.join(wanted)}.")
+        self._running, self._at = start(wanted), wanted
+        return True
+
+    def _end(self) -> None:
+        if self._running is None:
+            return
+        self._running.terminate()
+        try:
+            self._running.wait(timeout=8)
+        except subprocess.TimeoutExpired:
+            self._running.kill()
+            self._running.wait()
+        self._running, self._at = None, []
+
+
+def start(addresses: Sequence[str]) -> subprocess.Popen[bytes]:
+    """The program at these addresses; what it says goes into a file beside its data."""
+    program, home = find_program(), Path(settings.LOGS_HOME)
+    assert program is not None
+    argv = command(program, addresses, home, settings.LOGS_KEEP)
+    log = home / "store.log"
+    if log.exists() and log.stat().st_size > LARGEST_LOG:
+        log.replace(home / "store.log.1")
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            argv,
+            # Nothing of the portal's own secrets.
+            env={"PATH": os.environ.get("PATH", ""), "HOME": str(home)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+        )
+
+
+def _is_ours(host: str) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        try:
+            probe.bind((host.strip("[]"), 0))
+        except OSError:
+            return False
+    return True

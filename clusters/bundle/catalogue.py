@@ -151,11 +151,12 @@ def network_policy_build() -> GoBuild:
 
 
 def logs_build() -> GoBuild:
-    """How the store of log lines and the program that brings them there from the nodes are built."""
+    """How the store of log lines and the shipper are built: the project's collector, and our program around it."""
     at = "github.com/VictoriaMetrics/VictoriaLogs"
+    programs = {"victoria-logs": f"{at}/app/victoria-logs", "kcloud-log-shipper": "kcloud.local/log-shipper"}
     return GoBuild(
         folder="modules/logs",
-        packages={name: f"{at}/app/{name}" for name in ("victoria-logs", "vlagent")},
+        packages=programs,
         module=at,
         version=LOGS,
         linker_flags="-s -w",

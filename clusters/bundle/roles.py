@@ -22,7 +22,9 @@ MASTER_BINARIES = frozenset(
         "kubectl",
     }
 )
-WORKER_BINARIES = frozenset({"kubelet", "kube-proxy", "kcloud-network-policy", "kube-network-policies"})
+WORKER_BINARIES = frozenset(
+    {"kubelet", "kube-proxy", "kcloud-network-policy", "kube-network-policies", "kcloud-log-shipper"}
+)
 
 
 def files_for(manifest: Manifest, role: Role) -> list[str]:

@@ -12,12 +12,14 @@ from typing import Any
 
 from clusters.deploying import node_registries
 from clusters.deploying.inventory import API_PORT, Deployment, Member, service_address, workers_api
+from clusters.deploying.log_store import LogStoreAddress
 from clusters.deploying.node_registries import NodeRegistry
 from clusters.deploying.pki import ENCRYPTION_KEY, KeyPair, Layout, kubeconfig
 from clusters.deploying.pki import Member as PkiMember
-from clusters.manifests import network_policy
+from clusters.manifests import log_shipping, network_policy
 
 PKI = "/etc/kubernetes/pki"
+SHIPPER = "/etc/kubernetes/log-shipper"
 LOCAL_API = f"https://127.0.0.1:{API_PORT}"
 Secrets = Mapping[str, bytes]
 File = dict[str, Any]
@@ -136,3 +138,30 @@ def _network(deployment: Deployment, member: Member, secrets: Secrets) -> list[F
     if member.role != "worker":
         return []
     return [_kubeconfig("network-policy", network_policy.USER, workers_api(deployment), secrets)]
+
+
+def log_shipper_files(deployment: Deployment, secrets: Secrets, store: LogStoreAddress) -> list[File]:
+    """Files of the log shipper on a worker: its account in the cluster, and how it signs in to the store."""
+    files = [_kubeconfig("log-shipper", log_shipping.USER, workers_api(deployment), secrets)]
+    if store.user:
+        files.append(_secret(f"{SHIPPER}.password", store.password.encode()))
+    if store.authority:
+        files.append(_secret(f"{SHIPPER}-store.crt", store.authority))
+    return files
+
+
+def log_shipper_variables(store: LogStoreAddress | None) -> dict[str, Any]:
+    """What its unit says; {} when there shall be none. `credentials`: what the service manager hands on."""
+    if store is None:
+        return {}
+    credentials = [{"key": "kubeconfig", "path": f"{SHIPPER}.conf"}]
+    if store.user:
+        credentials.append({"key": "password", "path": f"{SHIPPER}.password"})
+    if store.authority:
+        credentials.append({"key": "store.crt", "path": f"{SHIPPER}-store.crt"})
+    return {
+        "url": store.inserting,
+        "user": store.user,
+        "has_authority": bool(store.authority),
+        "credentials": credentials,
+    }

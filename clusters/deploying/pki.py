@@ -89,6 +89,7 @@ def certificates(layout: Layout) -> list[CertificateSpec]:
         CertificateSpec("scheduler", "ca", "system:kube-scheduler"),
         CertificateSpec("kube-proxy", "ca", "system:kube-proxy"),
         CertificateSpec("network-policy", "ca", "system:kcloud:network-policy"),
+        CertificateSpec("log-shipper", "ca", "system:kcloud:log-shipper"),
         CertificateSpec("admin", "ca", "kcloud:portal", "system:masters"),
     ]
     stores = [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
@@ -57,10 +57,15 @@ def apply_all(context: StepContext, cluster: Cluster, plan: Deployment, manifest
 
 def apply_policy_rights(context: StepContext, cluster: Cluster) -> int:
     """What the agents of network policies may do. Answers how many objects were changed."""
+    return apply_objects(context, cluster, network_policy.objects())
+
+
+def apply_objects(context: StepContext, cluster: Cluster, objects: Iterable[Mapping[str, Any]]) -> int:
+    """Apply them once the API answers. Answers how many were changed."""
     client = access.kubernetes_for(cluster)
     with explained(context):
         wait_for(context, client, "/api/v1/namespaces", lambda rows: "", _("API"))
-        return sum(_apply(context, client, obj) for obj in network_policy.objects())
+        return sum(_apply(context, client, obj) for obj in objects)
 
 
 def node_objects(plan: Deployment) -> list[dict[str, Any]]:

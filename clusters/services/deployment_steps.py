@@ -1,8 +1,8 @@
 """The steps of a deployment and of a reset, in order, as definitions the operation runner carries out.
 
-The paper's nine, then network, DNS and verification. Everything comes from the operation's frozen inputs; a step's hash
-also counts the recipe (clusters/ansible), so after a repair of the portal the steps are looked at again on resume,
-and change only what differs.
+The paper's nine, then network, DNS, log shipper and verification. Everything comes from the operation's frozen inputs,
+but where lines are shipped to: that is a setting. A step's hash also counts the recipe (clusters/ansible), so after a
+repair of the portal the steps are looked at again on resume, and change only what differs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,14 @@ from clusters.deploying import inventory, node_files, pki
 from clusters.deploying.inventory import Deployment
 from clusters.models import Bundle, Cluster, Host
 from clusters.selectors import plans
-from clusters.services import bundles, cluster_secrets, deployment, deployment_addons, node_registries
+from clusters.services import (
+    bundles,
+    cluster_secrets,
+    deployment,
+    deployment_addons,
+    log_shipping,
+    node_registries,
+)
 from clusters.services.deployment_hosts import play
 from kcloud_site.operations.errors import StepFailed
 from kcloud_site.operations.kinds import StepContext, StepDefinition
@@ -55,6 +62,7 @@ def deploy_steps(operation: Operation) -> Iterable[StepDefinition]:
         yield StepDefinition(key, title, act, targets=_group(plan, group), input_hash=frozen)
     yield StepDefinition("dns", gettext_lazy("DNS"), dns, input_hash=frozen)
     workers = _group(plan, "workers")
+    yield StepDefinition("logs", gettext_lazy("Log shipper"), logs, targets=workers, input_hash=frozen)
     yield StepDefinition("verify", gettext_lazy("Verification"), verify, targets=workers, input_hash=frozen)
 
 
@@ -102,6 +110,12 @@ def dns(context: StepContext) -> None:
     cluster, plan = _subject(context), deployment.frozen_deployment(context.operation)
     manifest = _manifest(_bundle(plan.spec.version))
     context.remember(changed=deployment_addons.apply_all(context, cluster, plan, manifest))
+
+
+def logs(context: StepContext) -> None:
+    """What the pods write, on its way to the store when there is one."""
+    cluster, plan = _subject(context), deployment.frozen_deployment(context.operation)
+    log_shipping.converge(context, cluster, plan, _manifest(_bundle(plan.spec.version)))
 
 
 def verify(context: StepContext) -> None:

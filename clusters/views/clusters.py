@@ -15,6 +15,7 @@ from clusters.forms.clusters import ClusterFilter
 from clusters.models import Cluster, Region
 from clusters.observing.nodes import from_json
 from clusters.selectors import clusters as reading
+from clusters.selectors import log_shipping
 from clusters.selectors import nodes as seeing
 from clusters.services import kubeconfigs
 from kcloud_site.operations.models import State
@@ -68,6 +69,7 @@ def cluster(request: HttpRequest, name: str) -> HttpResponse:
         else 0,
         "certificates": _certificates(found),
         "control": seeing.control_plane(found) if found.state == Cluster.State.READY else None,
+        "shipping": log_shipping.shipping(found, [node.name for node in context["node_rows"]]),
         "masters": found.memberships.filter(role="master").select_related("host"),
         "kubeconfig_refusal": kubeconfigs.unavailable(found),
         "now": timezone.now(),

@@ -75,7 +75,7 @@ def manifest():
     rows = [
         *(
             file(f"bin/{name}", "binary", name)
-            for name in ("etcd", "kube-apiserver", "kubelet", "kube-proxy")
+            for name in ("etcd", "kube-apiserver", "kubelet", "kube-proxy", "kcloud-log-shipper")
         ),
         file("debs/bookworm-amd64/Packages", "package-index", "debian"),
         file("images/coredns.tar", "image", "coredns"),

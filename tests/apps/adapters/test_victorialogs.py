@@ -15,6 +15,7 @@ from apps.errors import LogStoreUnreachable
 from apps.loglines.lines import BILLION, stamp
 from apps.loglines.patterns import read_pattern
 from apps.loglines.query import Query
+from apps.selectors import log_places
 from apps.services import log_program
 from tests.clusters.control_plane import free_port
 from tests.operations.processes import until
@@ -29,9 +30,11 @@ def server(tmp_path_factory):
     if program is None:
         pytest.skip("no release bundle has victoria-logs: manage.py bundle build")
     home, address = tmp_path_factory.mktemp("logs"), f"127.0.0.1:{free_port()}"
-    process = subprocess.Popen(log_program.command(program, address, home, "30d"), stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        log_program.command(program, [address], home, "30d"), stderr=subprocess.DEVNULL
+    )
     try:
-        url = log_program.url_of(address, home)
+        url = log_places.own_url(address, home)
         until(lambda: _is_up(address), 30)
         fill(url, SHAPE)
         yield url
@@ -174,5 +177,5 @@ def test_a_store_that_is_not_there_is_told_without_its_password():
 def test_it_listens_at_no_address_everybody_reaches(tmp_path):
     for address in ("0.0.0.0:9428", ":9428", "[::]:9428", "localhost"):
         with pytest.raises(ValueError, match="give one address"):
-            log_program.command(Path("x"), address, tmp_path, "30d")
-    assert os.stat(log_program.password_file(tmp_path)).st_mode & 0o777 == 0o600
+            log_program.command(Path("x"), [address], tmp_path, "30d")
+    assert os.stat(log_places.password_file(tmp_path)).st_mode & 0o777 == 0o600

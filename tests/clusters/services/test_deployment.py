@@ -21,7 +21,7 @@ from tests.clusters.deployments import plan_data
 pytestmark = pytest.mark.django_db
 
 HOST_STEPS = ["distribute", "runtime", "store", "control", "api", "scheduler", "agent", "balancer", "network"]
-ORDER = ["collect", *HOST_STEPS, "dns", "verify"]
+ORDER = ["collect", *HOST_STEPS, "dns", "logs", "verify"]
 
 
 def states(operation):
@@ -56,13 +56,13 @@ class TestRequest:
         assert (event.actor, event.reason, event.operation_id) == ("operator", "go", operation.pk)
         assert event.after["hosts"] == ["m1", "w1", "w2"]
 
-    def test_the_steps_are_the_papers_nine_then_network_dns_and_verification(self, cluster, operator):
+    def test_the_steps_are_the_papers_nine_then_network_dns_logs_and_verification(self, cluster, operator):
         operation = deployment.deploy_cluster(cluster=cluster, by=operator)
         assert list(operation.steps.values_list("key", flat=True)) == ORDER
         targets = {step.key: [t.target for t in step.targets.all()] for step in operation.steps.all()}
         assert targets["distribute"] == targets["network"] == ["m1", "w1", "w2"]
         assert targets["store"] == targets["api"] == ["m1"]
-        assert targets["agent"] == targets["verify"] == ["w1", "w2"]
+        assert targets["agent"] == targets["logs"] == targets["verify"] == ["w1", "w2"]
         assert targets["collect"] == targets["dns"] == []
 
     @pytest.mark.parametrize("state", ["never", "stale", "running", "failed", "blocked", "warnings"])

@@ -33,6 +33,21 @@ def converge(wanted, reload_needed):
     return changes
 
 
+def absent(names):
+    """Stop units and take their files away; answers changes."""
+    changes = []
+    for name in names:
+        own = "%s/%s" % (UNITS, name)
+        if not os.path.lexists(own):
+            continue
+        run(["systemctl", "disable", "--now", name], "unit-stop", name, timeout=150)
+        kcloud_files.absent([own, os.path.join(APPLIED, name)])
+        changes.append("stopped and removed %s" % name)
+    if changes:
+        run(["systemctl", "daemon-reload"], "unit-stop", "daemon-reload")
+    return changes
+
+
 def _enable(name):
     """Started at every boot. Done by hand: `systemctl enable` reloads everything each time."""
     link = "%s/multi-user.target.wants/%s" % (UNITS, name)

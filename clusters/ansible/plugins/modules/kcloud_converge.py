@@ -1,8 +1,9 @@
 #!/usr/bin/python
 """Make one host what it shall be for one step, in one task, and say exactly what was changed.
 
-Order: kernel settings, directories, files, absent paths, packages, images, units, waits. Everything is compared first;
-a second run changes nothing. One task instead of dozens, since the number of host-tasks is what deploying costs.
+Order: absent units, kernel settings, directories, files, absent paths, packages, images, units, waits. Everything is
+compared first; a second run changes nothing. One task instead of dozens, since the number of host-tasks is what
+deploying costs.
 """
 
 from ansible.module_utils import kcloud_fence, kcloud_files, kcloud_packages, kcloud_units
@@ -21,6 +22,7 @@ options:
   kernel_settings: {description: Settings by name as sysctl knows them, type: dict}
   directories: {description: Directories with path and mode, type: list, elements: dict}
   files: {description: Files with path, mode and content or secret_content, type: list, elements: dict}
+  absent_units: {description: Units that shall neither run nor be there, type: list, elements: str}
   absent: {description: Paths that shall not be there, type: list, elements: str}
   repository: {description: Directory of the local package repository, type: str}
   packages: {description: Packages that shall be installed, type: list, elements: str}
@@ -78,6 +80,7 @@ ARGUMENTS = {
         "options": {"path": {"type": "path", "required": True}, "mode": {"type": "str", "default": "0755"}},
     },
     "files": {"type": "list", "elements": "dict", "default": [], "options": FILE},
+    "absent_units": {"type": "list", "elements": "str", "default": []},
     "absent": {"type": "list", "elements": "str", "default": []},
     "repository": {"type": "str", "default": ""},
     "packages": {"type": "list", "elements": "str", "default": []},
@@ -89,6 +92,7 @@ ARGUMENTS = {
 
 def converge(wanted, changes):
     """Bring everything about; `changes` grows as things are done, so that a failure can say how far it came."""
+    changes += kcloud_units.absent(wanted["absent_units"])
     changes += kcloud_files.kernel_settings(wanted["kernel_settings"])
     changes += kcloud_files.directories(wanted["directories"])
     written = kcloud_files.files(wanted["files"])

@@ -37,13 +37,14 @@ changes:
 
 UNITS = (
     "kubelet", "kube-proxy", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd",
-    "kcloud-network-policy", "kcloud-network",
+    "kcloud-network-policy", "kcloud-network", "kcloud-log-shipper",
 )  # fmt: skip
 PACKAGE_UNITS = ("haproxy", "containerd")
 PATHS = (
     "/etc/kubernetes", "/etc/containerd", "/etc/cni", "/etc/haproxy", "/etc/apt/sources.list.d/kcloud.list",
     "/usr/local/sbin/kcloud-network", "/opt/kcloud", "/opt/containerd", "/var/lib/etcd", "/var/lib/kubelet",
-    "/var/lib/containerd", "/var/lib/cni", "/var/lib/kcloud", "/var/lib/haproxy", "/var/log/kubernetes",
+    "/var/lib/containerd", "/var/lib/cni", "/var/lib/kcloud", "/var/lib/haproxy",
+    "/var/lib/kcloud-log-shipper", "/var/lib/private/kcloud-log-shipper", "/var/log/kubernetes",
     "/var/log/pods", "/var/log/containers", "/run/containerd", "/run/cni-ipam", "/run/flannel", "/run/kubernetes",
     "/var/run/kubernetes",
 )  # fmt: skip

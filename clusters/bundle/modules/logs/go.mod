@@ -1,15 +1,12 @@
-module kcloud.local/bundle
+module kcloud.local/log-shipper
 
 go 1.26.5
 
-tool (
-	github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs
-	github.com/VictoriaMetrics/VictoriaLogs/app/vlagent
-)
+tool github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs
 
 require (
-	github.com/VictoriaMetrics/VictoriaLogs v1.51.1-0.20260624061259-dc94972a8708 // indirect
-	github.com/VictoriaMetrics/VictoriaMetrics v1.145.1-0.20260616130439-5b31a047a5bf // indirect
+	github.com/VictoriaMetrics/VictoriaLogs v1.51.1-0.20260624061259-dc94972a8708
+	github.com/VictoriaMetrics/VictoriaMetrics v1.145.1-0.20260616130439-5b31a047a5bf
 	github.com/VictoriaMetrics/easyproto v1.2.0 // indirect
 	github.com/VictoriaMetrics/metrics v1.44.0 // indirect
 	github.com/VictoriaMetrics/metricsql v0.87.3 // indirect
