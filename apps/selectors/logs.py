@@ -28,6 +28,8 @@ def store_for(workload: Workload, *, previous: bool = False) -> LogStore:
 
 
 def _is_kept(cluster: Cluster) -> bool:
-    """A cluster of ours ships since it was deployed with the store; what is done on an imported one, the portal does
-    not know: whoever names a store answers for it."""
-    return cluster.origin == Cluster.Origin.IMPORTED or log_shipping.ships(cluster)
+    """A cluster of ours ships since it was deployed with the store. On an imported one somebody else has to run the
+    shipper: it is asked whether one is heard of."""
+    if cluster.origin == Cluster.Origin.IMPORTED:
+        return bool(log_places.heard(cluster.name))
+    return log_shipping.ships(cluster)

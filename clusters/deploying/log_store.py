@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 # Both end in a unit file.
 _URL = re.compile(r"https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*")
 _USER = re.compile(r"[A-Za-z0-9._-]{0,64}")
-# A shipper speaks every 30 s (clusters/bundle/modules/logs/heart.go); what it says takes a few seconds.
+# A shipper speaks every 30 s (clusters/bundle/modules/logs/lines.go); what it says takes a few seconds.
 FRESH = timedelta(seconds=90)
 
 

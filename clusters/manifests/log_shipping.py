@@ -1,6 +1,6 @@
-"""What the log shippers of the nodes may do in the API: know pods and the names of namespaces. Pure.
+"""What the log shippers of the nodes may do in the API: know pods. Pure.
 
-A rule cannot say "the pods of its own node"; the shipper's program asks for no others (modules/logs/gate.go).
+A rule cannot say "the pods of its own node"; the shipper's program asks for no others (modules/logs/api.go).
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ Object = dict[str, Any]
 
 def objects() -> list[Object]:
     """Everything to apply, in order."""
-    rules = [
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
-        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]},
-    ]
+    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}]
     role = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": USER}
     return [
         {"apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": USER}, "rules": rules},

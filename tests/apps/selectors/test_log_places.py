@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from django.utils import timezone
 
 from apps.adapters.victorialogs import VictoriaLogs
 from apps.selectors import log_places
@@ -79,7 +80,7 @@ def test_somebody_elses_store_is_reached_where_it_is_named(told, url, node_url, 
         ("deployed", True, False, VictoriaLogs),
         ("deployed", False, False, KubernetesLogs),
         ("deployed", True, True, KubernetesLogs),
-        ("imported", False, False, VictoriaLogs),
+        ("imported", True, False, KubernetesLogs),
     ],
 )
 def test_lines_are_read_from_the_store_only_of_clusters_that_ship_there(told, origin, ships, previous, reads):
@@ -92,3 +93,19 @@ def test_lines_are_read_from_the_store_only_of_clusters_that_ship_there(told, or
     assert isinstance(store_for(workload, previous=previous), reads)
     told()
     assert isinstance(store_for(workload), KubernetesLogs)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("heard", "reads"),
+    [({"n1": timezone.now()}, VictoriaLogs), ({}, KubernetesLogs), (None, KubernetesLogs)],
+)
+def test_an_imported_cluster_is_read_from_the_store_while_a_shipper_of_it_is_heard(
+    told, monkeypatch, heard, reads
+):
+    told(OWN)
+    monkeypatch.setattr(log_places, "heard", lambda name: heard if name == "far" else {})
+    cluster = Cluster.objects.create(name="far", origin="imported", state="ready")
+    environment = SimpleNamespace(cluster=cluster, namespace="retail-dev")
+    workload = SimpleNamespace(environment=environment, app=SimpleNamespace(name="web"))
+    assert isinstance(store_for(workload), reads)

@@ -159,12 +159,12 @@ def vars_of(found):
     return {name: getattr(found, name) for name in found.__dataclass_fields__}
 
 
-def test_its_account_may_list_pods_and_namespaces_only():
+def test_its_account_may_list_and_watch_pods_only():
     role, binding = rights.objects()
     allowed = {
         (resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]
     }
-    assert allowed == {("pods", "list"), ("pods", "watch"), ("namespaces", "list")}
+    assert allowed == {("pods", "list"), ("pods", "watch")}
     assert binding["subjects"] == [
         {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": rights.USER}
     ]
