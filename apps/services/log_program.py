@@ -58,7 +58,9 @@ def add_address(address: str) -> None:
     if address not in log_places.added():
         path = log_places.added_file()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.write_text("\n".join([*log_places.added(), address]) + "\n")
+        draft = path.with_name(".addresses.new")
+        draft.write_text("\n".join([*log_places.added(), address]) + "\n")
+        draft.replace(path)
 
 
 def present(addresses: Sequence[str]) -> list[str]:

@@ -9,7 +9,9 @@ from clusters.manifests.network_policy import LEASES_PATH
 from clusters.models import Cluster
 from clusters.observing.health import judge
 from clusters.observing.nodes import node_status
+from clusters.selectors import log_shipping
 from clusters.selectors import nodes as seeing
+from clusters.services import cluster_secrets
 from kcloud_site import formatting
 from kcloud_site.operations.models import Operation, Step
 from tests.clusters.fake_kubernetes import FakeKubernetes, agent_lease
@@ -441,3 +443,22 @@ def test_an_imported_cluster_has_no_plan_to_compare_with(see):
     make_cluster(origin="imported")
     assert "There is no plan to compare with" in see("compare", "dev")
     assert "Planned and real" not in see("detail", "dev")
+
+
+@pytest.mark.parametrize(
+    ("heard", "said"),
+    [
+        (["w1", "w2"], "lines of 2 of 2 nodes arrive in the store"),
+        (["w1"], "nothing arrives from w2: look at kcloud-log-shipper.service there"),
+        (None, "the log store does not answer; lines wait on the nodes"),
+    ],
+)
+def test_a_cluster_that_ships_says_whose_lines_arrive(see, kube, monkeypatch, heard, said):
+    answer = None if heard is None else dict.fromkeys(heard, timezone.now())
+    keeper = log_shipping.Keeper(lambda: None, lambda name: answer if name == "dev" else {})
+    monkeypatch.setattr(log_shipping, "_KEEPERS", [keeper])
+    cluster = make_cluster()
+    make_nodes(cluster, raw_node("w1"), raw_node("w2"))
+    assert "Log shipping" not in see("detail", "dev")
+    cluster_secrets.put(cluster, log_shipping.SECRET, b"secret")
+    assert said in see("detail", "dev")
