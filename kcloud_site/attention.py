@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.apps import apps as models
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -204,11 +205,19 @@ def _failed_operations() -> list[Item]:
 
 
 def _still_there(rows: list[Operation]) -> list[Operation]:
-    there = set()
-    for model in (Cluster, Host, Environment):
-        label = model._meta.label_lower
-        ids = [row.subject_id for row in rows if row.subject_type == label and row.subject_id.isdigit()]
-        there |= {(label, str(pk)) for pk in model.objects.filter(pk__in=ids).values_list("pk", flat=True)}
+    """Those whose subject is a row that is still there, of whatever kind: one question for each kind."""
+    ids: dict[str, set[str]] = {}
+    for row in rows:
+        if row.subject_id.isdigit():
+            ids.setdefault(row.subject_type, set()).add(row.subject_id)
+    there: set[tuple[str, str]] = set()
+    for label, some in ids.items():
+        try:
+            model = models.get_model(label)
+        except (LookupError, ValueError):
+            continue
+        found = model._default_manager.filter(pk__in=some).values_list("pk", flat=True)
+        there |= {(label, str(pk)) for pk in found}
     return [row for row in rows if (row.subject_type, row.subject_id) in there]
 
 

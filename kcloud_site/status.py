@@ -64,6 +64,8 @@ ALIASES = {
     # release bundles
     "verified": Status("healthy", css="is-ok", icon="circle-check", word=_("Verified")),
     "refused": Status("failed", css="is-bad", icon="circle-x", word=_("Refused")),
+    # messages of webhooks
+    "delivered": Status("succeeded", css="is-ok", icon="check", word=_("Delivered")),
     # quotas
     "over-quota": Status("degraded", css="is-warn", icon="triangle-alert", word=_("Over quota")),
     # preflight checks

@@ -10,6 +10,7 @@ urlpatterns = [
     path("search/", views.search, name="search"),
     path("", include("kcloud_site.sign_in.urls")),
     path("", include("kcloud_site.tenants.urls")),
+    path("", include("kcloud_site.webhooks.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("kcloud_site.api")),
     path("", include("clusters.urls")),

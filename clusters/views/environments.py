@@ -18,6 +18,7 @@ from clusters.selectors import environments as reading
 from kcloud_site.operations.models import State
 from kcloud_site.tenants import permissions
 from kcloud_site.tenants.models import Tenant
+from kcloud_site.tenants.views.answers import tabs
 
 ROWS_A_PAGE, ROWS_OF_A_PANEL = 25, 8
 
@@ -47,7 +48,7 @@ def by_namespace(request: HttpRequest, name: str) -> HttpResponse:
 def of_tenant(request: HttpRequest, tenant: str) -> HttpResponse:
     found = tenant_of(request, tenant, "environment.view")
     may_create = permissions.may(request.user, "platform.operate", found)
-    return _list(request, {"tenant": found, "may_create": may_create})
+    return _list(request, {**tabs(request, found, "environments"), "may_create": may_create})
 
 
 @require_safe

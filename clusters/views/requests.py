@@ -34,6 +34,7 @@ from clusters.views import answers
 from clusters.views.environments import tenant_of
 from kcloud_site.tenants import permissions
 from kcloud_site.tenants.errors import TenantError
+from kcloud_site.tenants.views.answers import tabs
 
 ROWS_A_PAGE, ROWS_OF_A_PANEL = 25, 5
 Kind, State = TenantRequest.Kind, TenantRequest.State
@@ -61,7 +62,7 @@ def any_request(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def of_tenant(request: HttpRequest, tenant: str) -> HttpResponse:
     owner = tenant_of(request, tenant, "request.view")
-    return _list(request, {"tenant": owner, "may_ask": _may_ask(request, owner)})
+    return _list(request, {**tabs(request, owner, "requests"), "may_ask": _may_ask(request, owner)})
 
 
 @require_safe

@@ -72,6 +72,12 @@ def test_a_stranger_is_led_to_the_consoles_door(client, db):
     assert response.redirect_chain[-1][0].startswith("/sign-in/")
 
 
+def test_its_pages_name_their_icon(signed_in):
+    """Otherwise a browser asks for /favicon.ico, which is not there."""
+    for page in (reverse("admin:index"), address(Tenant)):
+        assert '<link rel="icon" href="/static/icon.svg"' in signed_in.get(page).content.decode()
+
+
 def test_signing_out_and_choosing_a_password_are_the_consoles(signed_in):
     assert signed_in.post("/admin/logout/")["Location"] == reverse("logout")
     assert signed_in.get("/admin/password_change/")["Location"] == reverse("password_change")

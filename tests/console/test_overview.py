@@ -3,6 +3,7 @@
 import pytest
 from django.utils import timezone
 
+from apps.models import App, Workload
 from clusters.models import Cluster, Credential, Environment, Host, Node, Region, TenantRequest
 from kcloud_site.operations.models import Operation, State
 from kcloud_site.tenants.models import Tenant
@@ -78,6 +79,26 @@ def test_a_failed_operation_stays_until_something_comes_after_it(signed_in):
     assert "Free space on the host" in html_of(signed_in)
     samples.operation(state=State.SUCCEEDED, name="gz-prod-02", subject_id=str(cluster.pk))
     assert "Free space on the host" not in html_of(signed_in)
+
+
+def test_a_failed_deployment_of_an_application_waits_for_somebody(signed_in, tenant):
+    cluster = make_cluster("shared")
+    place = Environment.objects.create(tenant=tenant, cluster=cluster, name="dev", namespace="retail-dev")
+    app = App.objects.create(tenant=tenant, name="web")
+    workload = Workload.objects.create(tenant=tenant, app=app, environment=place)
+    about = {"subject_type": "apps.workload", "name": "retail-dev/web", "tenant": tenant}
+    samples.fail(samples.operation(**about, subject_id=str(workload.pk)))
+    page = html_of(signed_in)
+    todo = page[page.index('id="need"') : page.index('id="cl"')]
+    assert "retail-dev/web" in todo
+    workload.delete()
+    assert "Nothing waits for you" in html_of(signed_in)
+
+
+def test_a_failure_about_a_kind_of_thing_that_is_no_more_breaks_nothing(signed_in):
+    make_cluster("other")
+    samples.fail(samples.operation(subject_type="once.upon", name="removed", subject_id="1"))
+    assert "Nothing waits for you" in html_of(signed_in)
 
 
 def test_a_failure_about_something_deleted_waits_for_nobody(signed_in):

@@ -123,7 +123,7 @@ def _webhook(tenant: Any) -> dict[str, Any]:
     """A webhook and a message that was sent to it."""
     hook = Webhook.objects.create(tenant=tenant, name="ci", url="https://ci.example.com/", events=["x"])
     sent = Delivery.objects.create(webhook=hook, source="audit:1", event="x", payload={}, state="delivered")
-    return {"pk": hook.pk, "delivery": sent.pk}
+    return {"name": tenant.name, "pk": hook.pk, "delivery": sent.pk}
 
 
 def _audited(tenant: Any, operator: Any) -> Any:

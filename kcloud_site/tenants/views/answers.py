@@ -48,12 +48,20 @@ def tenant_page(
     """A page of a tenant below its tabs: 422 when its `form` was refused."""
     form = context.get("form")
     status = 422 if form is not None and form.is_bound and form.errors else 200
+    context = {**tabs(request, tenant, tab), **context}
+    return render(request, template, context, status=status)
+
+
+def tabs(request: HttpRequest, tenant: Tenant, tab: str) -> dict[str, Any]:
+    """What the tabs of a tenant ask for (tenants/tabs.html), also on pages of other apps that are one of them."""
     may = permissions.may
-    rights = {
+    return {
+        "tenant": tenant,
+        "tab": tab,
         "may_edit": may(request.user, "tenant.edit", tenant),
         "may_manage": may(request.user, "member.manage", tenant),
         "may_operate": may(request.user, "platform.operate"),
         "may_see_environments": may(request.user, "environment.view", tenant),
         "may_see_requests": may(request.user, "request.view", tenant),
+        "may_see_webhooks": may(request.user, "webhook.view", tenant),
     }
-    return render(request, template, {"tenant": tenant, "tab": tab, **rights, **context}, status=status)
