@@ -16,7 +16,8 @@ from rest_framework.response import Response
 from apps.api.shapes import DeploymentSerializer, NewDeploymentSerializer, strategy_of
 from apps.models import App, Deployment, Workload
 from apps.previewing.report import WHATS, Preview
-from apps.selectors.deployments import deployments_of, pods_seen
+from apps.selectors.deployments import deployments_of
+from apps.selectors.seen_pods import STATES, Wanted, pods_seen
 from apps.selectors.workloads import right_to_change
 from apps.services import bin as bins
 from apps.services import deployments, previewing
@@ -28,6 +29,7 @@ from kcloud_site.rest.serializers import Strict
 from kcloud_site.tenants import permissions
 from kcloud_site.tenants.api.things import InTenant
 
+PODS_A_PAGE = 200
 ACTIONS: dict[str, Callable[..., Deployment]] = {
     "restart": deployments.restart_workload,
     "undo": deployments.undo_deployment,
@@ -82,6 +84,15 @@ class BinQuery(Strict):
     confirm_name = serializers.CharField(max_length=40, help_text="The application's name.")
 
 
+class PodsQuery(Strict):
+    """In the query of pods."""
+
+    state = serializers.ChoiceField(choices=STATES, required=False, default="")
+    node = serializers.CharField(max_length=253, required=False, default="", help_text="Part of its name.")
+    q = serializers.CharField(max_length=253, required=False, default="", help_text="Part of the pod's name.")
+    page = serializers.IntegerField(min_value=1, max_value=1000, required=False, default=1)
+
+
 class PodSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     node = serializers.CharField(default="")
@@ -96,6 +107,7 @@ class PodSerializer(serializers.Serializer[Any]):
 
 class PodsSerializer(serializers.Serializer[Any]):
     total = serializers.IntegerField(help_text="There may be more than are told of.")
+    count = serializers.IntegerField(help_text="As many as fit the query.")
     pods = PodSerializer(many=True, help_text="Worst first, as the watch saw them last.")
 
 
@@ -241,11 +253,17 @@ class WorkloadViewSet(InPlace):
         given = self.valid(serializer=ActionSerializer)
         return _accepted(ACTIONS[given["action"]](workload=found, by=request.user, note=given["note"]))
 
-    @extend_schema(responses=PodsSerializer)
+    @extend_schema(parameters=[PodsQuery], responses=PodsSerializer)
     def pods(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Its pods, the unwell first."""
-        rows, total = pods_seen(self.get_object())
-        return Response(PodsSerializer({"total": total, "pods": rows}).data)
+        """Its pods, the unwell first, 200 on each page."""
+        query = PodsQuery(data=request.query_params.dict())
+        found = self.get_object()
+        query.is_valid(raise_exception=True)
+        chosen = dict(query.validated_data)
+        first = (chosen.pop("page") - 1) * PODS_A_PAGE
+        seen = pods_seen(found, Wanted(**chosen))
+        pods = seen.rows[first : first + PODS_A_PAGE]
+        return Response(PodsSerializer({"total": seen.total, "count": len(seen.rows), "pods": pods}).data)
 
     @extend_schema(request=NewDeploymentSerializer, responses=PreviewSerializer)
     def preview(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -16,9 +16,13 @@ def _none() -> list[Any]:
 
 
 class SeenPods(models.Model):
-    """`rows`: clusters.observing.pods.SeenPod.as_row, the unwell first, at most MOST of `total`."""
+    """`rows`: clusters.observing.pods.SeenPod.as_row, the unwell first, at most MOST of `total`.
 
-    MOST = 200
+    One row holds them, because the watch replaces them and pages read them as a whole. MOST is twice what a workload
+    can be scaled to: a rollout has old and new pods side by side.
+    """
+
+    MOST = 2000
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+")
     workload = models.OneToOneField(Workload, on_delete=models.CASCADE, related_name="seen_pods")

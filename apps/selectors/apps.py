@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Max, Prefetch, Q, QuerySet
+from django.db.models import Case, Count, IntegerField, Max, Min, Prefetch, Q, QuerySet, Value, When
+from django.db.models.functions import Coalesce
 
 from apps.models import App, Workload
 from clusters.models import Environment
@@ -21,7 +22,7 @@ STATES = ("down", "unknown", "degraded", "updating", "healthy", "stopped", "new"
 
 @dataclass(frozen=True)
 class Filter:
-    """Part of a name, a state of some workload, a criticality; empty is any."""
+    """Part of a name, the worst state of its workloads, a criticality; empty is any."""
 
     q: str = ""
     state: str = ""
@@ -42,7 +43,7 @@ class Row:
 
 
 def apps_for(user: Any, *, tenant: Tenant | None, wanted: Filter) -> QuerySet[App]:
-    """The applications a person may see, with their workloads at hand."""
+    """The applications a person may see, worst first, with their workloads at hand for those that are read."""
     found = permissions.visible(App.objects.select_related("tenant"), user, "app.view")
     if tenant is not None:
         found = found.filter(tenant=tenant)
@@ -50,26 +51,38 @@ def apps_for(user: Any, *, tenant: Tenant | None, wanted: Filter) -> QuerySet[Ap
         found = found.filter(Q(name__icontains=wanted.q) | Q(title__icontains=wanted.q))
     if wanted.criticality:
         found = found.filter(criticality=wanted.criticality)
-    if wanted.state == "new":
-        found = found.exclude(workloads__release__isnull=False)
-    elif wanted.state:
-        found = found.filter(workloads__state=wanted.state).distinct()
+    found = _ranked(found)
+    if wanted.state:
+        found = found.filter(rank=_rank(wanted.state))
     workloads = Workload.objects.filter(binned_at__isnull=True).select_related("environment", "release")
-    return found.annotate(moved_at=Max("workloads__changed_at")).prefetch_related(
-        Prefetch("workloads", queryset=workloads, to_attr="placed")
+    return (
+        found.annotate(moved_at=Max("workloads__changed_at"))
+        .prefetch_related(Prefetch("workloads", queryset=workloads, to_attr="placed"))
+        .order_by("rank", "name", "pk")
     )
 
 
+def _ranked(found: QuerySet[App]) -> QuerySet[App]:
+    """With `rank`: of the worst state among its workloads, as _rank has it."""
+    ranks = Case(
+        *(When(workloads__state=state, then=Value(_rank(state))) for state in STATES),
+        default=Value(_rank("unknown")),
+        output_field=IntegerField(),
+    )
+    live = Q(workloads__pk__isnull=False, workloads__binned_at__isnull=True)
+    return found.annotate(rank=Coalesce(Min(ranks, filter=live), Value(_rank("new"))))
+
+
 def rows(found: Iterable[App]) -> list[Row]:
-    """Worst first, then by name."""
-    made = [_row(app) for app in found]
-    return sorted(made, key=lambda each: (_rank(each.state), each.app.name))
+    """In the order of `found`."""
+    return [_row(app) for app in found]
 
 
-def counts(found: Iterable[Row]) -> list[tuple[str, int]]:
-    """How many applications are in each state."""
-    states = [each.state for each in found]
-    return [(state, states.count(state)) for state in STATES]
+def counts(found: QuerySet[App]) -> list[tuple[str, int]]:
+    """How many applications of `apps_for` are in each state: one question, however many there are."""
+    plain = found.prefetch_related(None).order_by()
+    numbers = plain.aggregate(**{state: Count("pk", filter=Q(rank=_rank(state))) for state in STATES})
+    return [(state, numbers[state]) for state in STATES]
 
 
 def workloads_of(app: App) -> list[Workload]:

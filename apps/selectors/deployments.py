@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 
-from apps.models import Deployment, Pin, SeenPods, Workload
+from apps.models import Deployment, Pin, Workload
 from kcloud_site.operations.models import ACTIVE, Operation
 from kcloud_site.tenants.models import Tenant
 
@@ -19,12 +19,6 @@ def pins_of(workload: Workload) -> QuerySet[Pin]:
     """Releases kept out there now."""
     rows = Pin.objects.filter(workload_id=workload.pk, lifted_at__isnull=True)
     return rows.select_related("release", "workload")
-
-
-def pods_seen(workload: Workload) -> tuple[list[dict[str, object]], int]:
-    """The pods as the watch saw them last, the unwell first, and how many there are in all."""
-    seen = SeenPods.objects.filter(workload_id=workload.pk).first()
-    return (list(seen.rows), seen.total) if seen else ([], 0)
 
 
 def binned(tenant: Tenant) -> QuerySet[Workload]:

@@ -50,22 +50,18 @@ def _list(request: HttpRequest, tenant: Tenant | None) -> HttpResponse:
     form = AppFilter(request.GET)
     chosen = form.cleaned_data if form.is_valid() else {}
     wanted = reading.Filter(chosen.get("q", ""), chosen.get("state", ""), chosen.get("criticality", ""))
-    rows = reading.rows(reading.apps_for(request.user, tenant=tenant, wanted=wanted)[:2000])
-    page = Paginator(rows, ROWS_A_PAGE).get_page(request.GET.get("page"))
+    found = reading.apps_for(request.user, tenant=tenant, wanted=wanted)
+    page = Paginator(found, ROWS_A_PAGE).get_page(request.GET.get("page"))
     context: dict[str, Any] = {
         "tenant": tenant,
         "form": form,
         "page": page,
+        "rows": reading.rows(page),
         "is_filtered": any(chosen.values()),
     }
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "apps/list.html#rows", context)
-    everything = rows
-    if context["is_filtered"]:
-        everything = reading.rows(
-            reading.apps_for(request.user, tenant=tenant, wanted=reading.Filter())[:2000]
-        )
-    context["counts"] = reading.counts(everything)
+    context["counts"] = reading.counts(reading.apps_for(request.user, tenant=tenant, wanted=reading.Filter()))
     context["may_edit"] = tenant is not None and permissions.may(request.user, "app.edit", tenant)
     return render(request, "apps/list.html", context)
 

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from apps.models import Deployment, Release
 from apps.selectors import deployments as reading
+from apps.selectors.seen_pods import pods_seen
 from apps.views.changes import undo_in_words
 from apps.views.frame import opened_workload, workload_frame
 from kcloud_site.operations.models import ACTIVE
@@ -41,7 +42,7 @@ def deployment(request: HttpRequest, tenant: str, app: str, environment: str, nu
     found = opened_workload(request, tenant, app, environment)
     one = get_object_or_404(reading.deployments_of(found), number=number)
     operation = reading.operation_of(one)
-    pods, total = reading.pods_seen(found)
+    seen = pods_seen(found)
     newest = reading.deployments_of(found).first()
     context = {
         **workload_frame(request, found, "deployments"),
@@ -49,8 +50,8 @@ def deployment(request: HttpRequest, tenant: str, app: str, environment: str, nu
         "operation": operation,
         "active": operation is not None and operation.state in ACTIVE,
         "is_newest": newest is not None and newest.pk == one.pk,
-        "pods": pods[:PODS_SHOWN],
-        "pod_count": total,
+        "pods": seen.rows[:PODS_SHOWN],
+        "pod_count": seen.total,
         "wanted": found.wanted_replicas,
         "before": _before(one),
         "undo": undo_in_words(found) if newest is not None and newest.pk == one.pk else "",

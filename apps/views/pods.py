@@ -10,9 +10,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from apps.forms.pods import PodFilter
 from apps.models import Workload
 from apps.selectors import pods as looking
-from apps.selectors.deployments import pods_seen
+from apps.selectors.seen_pods import Wanted, pods_seen
 from apps.views.frame import opened_workload, workload_frame
 from clusters.errors import ClusterError, ResourceNotFound
 from kcloud_site.tenants.encryption import SecretUnreadable
@@ -25,9 +26,17 @@ ROWS_A_PAGE = 50
 def pod_list(request: HttpRequest, tenant: str, app: str, environment: str) -> HttpResponse:
     """Worst first, as the watch saw them last."""
     found = opened_workload(request, tenant, app, environment)
-    rows, total = pods_seen(found)
-    page = Paginator(rows, ROWS_A_PAGE).get_page(request.GET.get("page"))
-    context = {**workload_frame(request, found, "pods"), "page": page, "total": total, "shown": len(rows)}
+    form = PodFilter(request.GET)
+    chosen = form.cleaned_data if form.is_valid() else {}
+    seen = pods_seen(found, Wanted(**chosen))
+    page = Paginator(seen.rows, ROWS_A_PAGE).get_page(request.GET.get("page"))
+    context = {
+        **workload_frame(request, found, "pods"),
+        "form": form,
+        "page": page,
+        "seen": seen,
+        "is_filtered": any(chosen.values()),
+    }
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "apps/pods.html#live", {**context, "swapped": True})
     return render(request, "apps/pods.html", context)

@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from apps.models import Deployment, Pin, SeenPods, Workload
+from apps.models import Deployment, Pin, Workload
+from apps.selectors.seen_pods import pods_seen
 from apps.views.frame import opened_workload, workload_frame
 from kcloud_site.operations.models import ACTIVE, Operation
 
@@ -28,13 +29,13 @@ def workload(request: HttpRequest, tenant: str, app: str, environment: str) -> H
 
 
 def _facts(found: Workload) -> dict[str, Any]:
-    seen = SeenPods.objects.filter(workload=found).first()
+    seen = pods_seen(found)
     rows = Operation.objects.filter(subject_type="apps.workload", subject_id=str(found.pk))
     newest = rows.defer("inputs").order_by("-pk").first()
     deployments = Deployment.objects.filter(workload=found).select_related("release").order_by("-number")
     return {
-        "pods": (seen.rows if seen else [])[:PODS_SHOWN],
-        "pod_count": seen.total if seen else 0,
+        "pods": seen.rows[:PODS_SHOWN],
+        "pod_count": seen.total,
         "deployments": deployments[:CHANGES_SHOWN],
         "pins": Pin.objects.filter(workload=found, lifted_at__isnull=True).select_related("release"),
         "active": newest if newest and newest.state in ACTIVE else None,

@@ -1,4 +1,4 @@
-"""Webhooks in Chromium: from making one to the message that arrived, and every page at every width in both languages."""
+"""Webhooks in Chromium: from making one to the message that arrived, and every page in both languages."""
 
 import re
 
@@ -32,7 +32,10 @@ def hook(tenant, operator, receiver):
             webhook=made,
             source=f"audit:{number}",
             event="deployment.returned",
-            payload={"type": "deployment.returned", "data": {"link": "https://kcloud.example.com/" + "x" * 300}},
+            payload={
+                "type": "deployment.returned",
+                "data": {"link": "https://kcloud.example.com/" + "x" * 300},
+            },
             state=state,
             attempts=number + 1,
             status=200 if state == "delivered" else None,

@@ -43,7 +43,11 @@ def html_of(response, status=200):
 
 def sent(hook, **values):
     return Delivery.objects.create(
-        webhook=hook, source=f"audit:{Delivery.objects.count()}", event="release.publish", payload={}, **values
+        webhook=hook,
+        source=f"audit:{Delivery.objects.count()}",
+        event="release.publish",
+        payload={},
+        **values,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from apps.models import App, Deployment, Release, Workload
+from apps.models import App, Deployment, Release, SeenPods, Workload
 from kcloud_site.operations import runner
 from kcloud_site.operations.api.operations import accepted
 from kcloud_site.operations.models import Operation
@@ -108,6 +108,14 @@ def test_preview_deploy_scale_undo_and_remove(api, tenant, place):
     assert [each["spec"]["action"] for each in listed["results"]] == ["undo", "scale", "deploy"]
     assert api("get", f"{PLACE}/deployments/1")[1]["status"]["state"] == "succeeded"
     assert api("get", f"{PLACE}/pods")[1]["total"] == 0
+    rows = [{"name": f"web-{one}", "node": f"w{one}", "ready": one > 0} for one in range(450)]
+    SeenPods.objects.create(tenant=tenant, workload=Workload.objects.get(), rows=rows, total=450)
+    assert len(api("get", f"{PLACE}/pods")[1]["pods"]) == 200
+    last = api("get", f"{PLACE}/pods?page=3")[1]
+    assert ([each["name"] for each in last["pods"]][-1], last["count"]) == ("web-449", 450)
+    wanted = api("get", f"{PLACE}/pods?state=healthy&node=w44&q=web-449")[1]
+    assert (wanted["count"], wanted["pods"][0]["name"]) == (1, "web-449")
+    assert api("get", f"{PLACE}/pods?page=0")[0] == 422
     assert api("delete", f"{PLACE}?confirm_name=web")[0] == 403
     assert api("delete", f"{PLACE}?confirm_name=web", role="operator")[0] == 202
 

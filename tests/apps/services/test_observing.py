@@ -3,6 +3,7 @@
 import pytest
 
 from apps.models import App, Release, SeenPods, Workload
+from apps.services.deployments import MOST_REPLICAS
 from apps.services.observing import record_pods
 from clusters.models import Environment
 from clusters.signals import pods_changed
@@ -79,11 +80,11 @@ def test_the_same_again_writes_nothing(workload, django_assert_num_queries):
         assert record_pods(cluster_pk=cluster_pk, pods=pods) == 0
 
 
-def test_pages_find_the_unwell_pods_first_and_not_all_of_thousands(workload):
-    pods = [raw_pod(f"p{number:03}") for number in range(250)]
+def test_pages_find_the_unwell_pods_first_and_no_more_than_a_rollout_has(workload):
+    pods = [raw_pod(f"p{number:04}") for number in range(SeenPods.MOST + 1)]
     told(workload, *pods, raw_pod("zz", ready=False, waiting="ErrImagePull"))
     kept = workload.seen_pods
-    assert (kept.total, len(kept.rows)) == (251, SeenPods.MOST)
+    assert (kept.total, len(kept.rows)) == (SeenPods.MOST + 2, SeenPods.MOST)
     assert kept.rows[0]["name"] == "zz"
     assert kept.tenant_id == workload.tenant_id
 
@@ -118,3 +119,7 @@ def test_the_cost_of_telling_grows_with_what_changed(workload, django_assert_max
         )
     with django_assert_max_num_queries(12):
         told(workload, raw_pod("a"))
+
+
+def test_more_pods_are_kept_than_a_workload_can_be_scaled_to():
+    assert SeenPods.MOST >= 2 * MOST_REPLICAS

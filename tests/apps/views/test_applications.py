@@ -1,9 +1,12 @@
 """Pages of applications: registering, publishing, what each role finds, how many queries a list costs."""
 
+import re
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.errors import AppStillUsed, ValueRefused
 from apps.models import App, Release, SeenPods, Workload
@@ -158,6 +161,32 @@ def test_a_list_costs_as_many_queries_for_many_applications_as_for_one(
     assert page.count('<th scope="row">') == 30
 
 
+def test_thousands_are_counted_right_listed_worst_first_and_filtered_by_what_is_counted(
+    viewer, tenant, environment, django_assert_num_queries
+):
+    App.objects.bulk_create(App(tenant=tenant, name=f"a{number:04}") for number in range(2500))
+    for name, state in (("z-down", "down"), ("z-well", "healthy")):
+        app = make_app(tenant, name)
+        Workload.objects.create(tenant=tenant, app=app, environment=environment, state=state)
+    gone = make_app(tenant, "z-gone")
+    Workload.objects.create(
+        tenant=tenant, app=gone, environment=environment, state="binned", binned_at=timezone.now()
+    )
+    viewer.get(_address("list"))
+    with CaptureQueriesContext(connection) as asked:
+        page = viewer.get(_address("list")).content.decode()
+        cost = len(asked)
+    assert page.index("z-down") < page.index("a0000")
+    assert re.search(r"<small>Not deployed</small><b>2.501</b>", page)
+    assert re.search(r"<small>Down</small><b>1</b>", page)
+    assert "z-down" in viewer.get(_address("list") + "?state=down").content.decode()
+    assert "z-gone" in viewer.get(_address("list") + "?state=new&page=51").content.decode()
+    assert "z-well" in viewer.get(_address("list") + "?page=51").content.decode()
+    App.objects.filter(name__startswith="a").delete()
+    with django_assert_num_queries(cost):
+        viewer.get(_address("list"))
+
+
 def test_the_stored_form_of_a_release_is_what_was_read(tenant):
     release = make_release(make_app(tenant))
     assert release.spec["containers"][0]["ports"][0]["port"] == 8080
@@ -194,6 +223,42 @@ def test_the_page_of_a_workload_costs_the_same_for_many_pods_as_for_one(
     with django_assert_num_queries(len(few)):
         page = viewer.get(address).content
     assert len(page) < 100_000
+
+
+def test_every_pod_is_found_by_page_state_node_and_name(
+    viewer, tenant, environment, django_assert_num_queries
+):
+    app = make_app(tenant)
+    workload = Workload.objects.create(
+        tenant=tenant, app=app, environment=environment, release=make_release(app)
+    )
+    address = _address("pods", app.name, environment.name)
+    _see_pods(workload, 1)
+    viewer.get(address)
+    with CaptureQueriesContext(connection) as few:
+        viewer.get(address)
+        cost = len(few)
+    _see_pods(workload, 1500)
+    rows = SeenPods.objects.get().rows
+    rows[700].update(reason="CrashLoopBackOff", node="worker-7")
+    rows[701].update(ready=True, node="worker-7")
+    SeenPods.objects.update(rows=rows)
+
+    def listed(**query):
+        with django_assert_num_queries(cost):
+            page = viewer.get(address, query).content.decode()
+        assert len(page) < 100_000
+        return re.findall(r">(web-\d+)</a>", page)
+
+    assert listed(page="30") == [f"web-{number}" for number in range(1450, 1500)]
+    assert listed(state="down") == ["web-700"]
+    assert listed(node="WORKER-7") == ["web-700", "web-701"]
+    assert listed(node="worker-7", state="healthy") == ["web-701"]
+    assert listed(q="-1499") == ["web-1499"]
+    assert listed(q="none") == []
+    page = viewer.get(address, {"state": "down"}).content.decode()
+    assert re.search(r"<small>Failing</small><b>1</b>", page)
+    assert re.search(r"<small>Starting</small><b>1.498</b>", page)
 
 
 def _see_pods(workload, number):
