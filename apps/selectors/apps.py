@@ -53,7 +53,7 @@ def apps_for(user: Any, *, tenant: Tenant | None, wanted: Filter) -> QuerySet[Ap
         found = found.filter(criticality=wanted.criticality)
     found = _ranked(found)
     if wanted.state:
-        found = found.filter(rank=_rank(wanted.state))
+        found = found.filter(Q(rank=_rank(wanted.state)))
     workloads = Workload.objects.filter(binned_at__isnull=True).select_related("environment", "release")
     return (
         found.annotate(moved_at=Max("workloads__changed_at"))

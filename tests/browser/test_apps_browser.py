@@ -5,6 +5,7 @@ import pytest
 from apps.models import Deployment, SeenPods, Workload
 from apps.services import bin as bins
 from apps.services import deployments
+from kcloud_site.tenants.models import User
 from tests.apps.things import BAD_IMAGE, carry_out, make_app, make_environment, make_release, web_spec
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -53,32 +54,59 @@ def shop(place, tenant, operator):
     return workload
 
 
+LINES = (
+    b"2026-01-02T03:04:05.000000001Z INFO started\n"
+    b"2026-01-02T03:04:06.000000001Z ERROR "
+    + b"a-word-without-an-end/" * 30
+    + b" <script>alert(1)</script>\n"
+)
+PODS = "/api/v1/namespaces/retail-dev/pods"
+
+
+@pytest.fixture
+def talking(shop, place):
+    """Its pod has said something, in every container's log."""
+    cluster = place[1]
+    for name in [name for name in cluster.objects if name.startswith(f"{PODS}/")]:
+        cluster.raw[f"{name}/log"] = LINES
+    return shop
+
+
+GIVEN = "?release=1&type=rolling&surge=25%25&unavailable=0&timeout=60"
 PLACES = [
     *("", "new/", "import/", "bin/", "adopt/dev/", "web/", "web/edit/", "web/releases/", "web/releases/new/"),
-    *(
-        "web/releases/new/?as=text",
-        "web/releases/2/",
-        "web/in/dev/",
-        "web/in/dev/deploy/",
-        "web/in/dev/deployments/",
-        "web/in/dev/pods/",
-    ),
-    *(
-        "web/in/dev/scale/",
-        "web/in/dev/undo/",
-        "web/in/dev/remove/",
-        "web/in/dev/config/",
-        "web/in/dev/health/",
-    ),
-    *("web/in/dev/healing/", "web/in/dev/events/"),
+    "web/releases/new/?as=text",
+    *("web/releases/2/", "web/in/dev/", "web/in/dev/deploy/", f"web/in/dev/preview/{GIVEN}"),
+    *("web/in/dev/deployments/", "web/in/dev/deployments/2/"),
+    *("web/in/dev/pods/", "web/in/dev/pods/?state=down&node=w1", "web/in/dev/pods/web-0/"),
+    *("web/in/dev/scale/", "web/in/dev/undo/", "web/in/dev/remove/", "web/in/dev/command/?pod=web-0"),
+    *("web/config/", "web/in/dev/config/", "web/in/dev/health/", "web/in/dev/healing/", "web/in/dev/events/"),
+    *("web/in/dev/logs/", "web/in/dev/logs/?severity=error", "web/in/dev/logs/?pattern=on&q=("),
 ]
 
 
-@pytest.mark.parametrize("address", PLACES)
-def test_a_page_is_sound(shop, signed_in, live_server, check_page, address):
-    signed_in.goto(f"{live_server.url}/tenants/retail/apps/{address}")
-    check_page(signed_in)
-    assert signed_in.locator("h1").is_visible()
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_every_page_is_sound(talking, signed_in, live_server, check_page, operator, language):
+    User.objects.filter(pk=operator.pk).update(language=language)
+    for address in PLACES:
+        answer = signed_in.goto(f"{live_server.url}/tenants/retail/apps/{address}")
+        assert answer.status in (200, 422), address
+        check_page(signed_in)
+        assert signed_in.locator("h1").is_visible()
+        assert signed_in.locator("html").get_attribute("lang").startswith("zh" if language != "en" else "en")
+
+
+def test_lines_are_read_marked_and_followed(talking, place, signed_in, live_server):
+    """The log comes without a reload, foreign text stays text, and a line's own address shows it marked."""
+    page, cluster = signed_in, place[1]
+    page.set_viewport_size({"width": 375, "height": 800})
+    page.goto(f"{live_server.url}/tenants/retail/apps/web/in/dev/logs/")
+    pane = page.get_by_role("log")
+    pane.get_by_text("<script>alert(1)</script>").first.wait_for()
+    for name in list(cluster.raw):
+        cluster.raw[name] = LINES + b"2026-01-02T03:04:07.000000001Z INFO and one more\n"
+    pane.get_by_text("and one more").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
 def test_from_registering_to_a_published_release(place, signed_in, live_server):
