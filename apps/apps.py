@@ -23,3 +23,4 @@ class AppsConfig(AppConfig):
         know("apps.configrevision", places.of_revisions)
         know("apps.release", places.of_releases)
         know("apps.app", places.of_apps)
+        know("apps.deploymentrequest", places.of_requests)

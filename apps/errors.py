@@ -92,7 +92,11 @@ class ConfigurationChanged(AppError):
 
 
 class FourEyes(AppError):
-    """In a protected environment nobody publishes what they wrote themselves."""
+    """Where two have to look, nobody publishes what they wrote, or approves what they asked for, themselves."""
+
+
+class ApprovalDecided(AppError):
+    """Somebody else decided on the request for a deployment first."""
 
 
 # --- images and registries ------------------------------------------------------------------------

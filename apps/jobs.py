@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.services import (
     adopting,
+    approvals,
     config_stage_steps,
     config_stages,
     deployments,
@@ -25,6 +26,11 @@ def heal() -> None:
 def look_at_adopted() -> None:
     """By the clock: how the workloads are that were there before."""
     adopting.look_at_all()
+
+
+def start_due_deployments() -> None:
+    """By the clock: deployments whose hour has come."""
+    approvals.start_due(timezone.now())
 
 
 def empty_bin() -> None:

@@ -5,6 +5,7 @@ from django.urls import URLPattern, path
 from apps.views import (
     adopting,
     applications,
+    approvals,
     bin,
     changes,
     commands,
@@ -32,7 +33,7 @@ WORKLOAD = f"{APP}in/<slug:environment>/"
 
 urlpatterns: list[URLPattern] = [
     path("apps/", applications.everywhere, name="all"),
-    # The words "new", "import", "bin", "images" are no names of applications (services.apps).
+    # The words "new", "import", "bin", "images", "approvals" are no names of applications (services.apps).
     path(TENANT, applications.app_list, name="list"),
     path(f"{TENANT}new/", applications.create, name="create"),
     path(f"{TENANT}import/", imports.import_apps, name="import"),
@@ -42,6 +43,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{TENANT}bin/", bin.bin_list, name="bin"),
     path(f"{TENANT}bin/<int:pk>/restore/", bin.restore, name="bin_restore"),
     path(f"{TENANT}bin/<int:pk>/empty/", bin.empty, name="bin_empty"),
+    path(f"{TENANT}approvals/", approvals.request_list, name="approvals"),
     path(f"{TENANT}adopt/<slug:environment>/", adopting.adopt, name="adopt"),
     path(APP, applications.detail, name="detail"),
     path(f"{APP}edit/", applications.edit, name="edit"),
@@ -54,6 +56,9 @@ urlpatterns: list[URLPattern] = [
     path(f"{WORKLOAD}preview/", deploying.preview, name="preview"),
     path(f"{WORKLOAD}deployments/", deployments.deployment_list, name="deployments"),
     path(f"{WORKLOAD}deployments/<int:number>/", deployments.deployment, name="deployment"),
+    path(f"{WORKLOAD}approvals/new/", approvals.ask, name="approval_ask"),
+    path(f"{WORKLOAD}approvals/<int:pk>/", approvals.detail, name="approval"),
+    path(f"{WORKLOAD}approvals/<int:pk>/<slug:action>/", approvals.decide, name="approval_decide"),
     path(f"{WORKLOAD}scale/", changes.scale, name="scale"),
     path(f"{WORKLOAD}stop/", changes.stop, name="stop"),
     path(f"{WORKLOAD}start/", changes.start, name="start"),

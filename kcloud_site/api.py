@@ -6,6 +6,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.routers import SimpleRouter
 
 from apps.api.applications import AppViewSet
+from apps.api.approvals import DeploymentRequestViewSet
 from apps.api.configurations import ConfigurationViewSet
 from apps.api.diagnosis import DiagnosisViewSet
 from apps.api.healing import ConsentViewSet, HealingViewSet
@@ -56,6 +57,7 @@ router.register("operations", OperationViewSet, basename="api-operation")
 router.register("audit-events", AuditEventViewSet, basename="api-audit-event")
 
 CONFIGURATION = rf"^{OF_WORKLOAD}/configuration"
+DEPLOYMENT_REQUESTS = rf"^{OF_WORKLOAD}/deployment-requests"
 CONFIG_REVISION = rf"{CONFIGURATION}/revisions/(?P<number>[0-9]{{1,8}})"
 
 urlpatterns = [
@@ -143,6 +145,24 @@ urlpatterns = [
         rf"^{OF_WORKLOAD}/deployments/(?P<number>[0-9]{{1,9}})\Z",
         DeploymentViewSet.as_view({"get": "retrieve"}),
         name="api-deployment-detail",
+    ),
+    re_path(
+        rf"{DEPLOYMENT_REQUESTS}\Z",
+        DeploymentRequestViewSet.as_view({"get": "list", "post": "create"}),
+        name="api-deployment-request-list",
+    ),
+    re_path(
+        rf"{DEPLOYMENT_REQUESTS}/(?P<pk>[0-9]{{1,18}})\Z",
+        DeploymentRequestViewSet.as_view({"get": "retrieve"}),
+        name="api-deployment-request-detail",
+    ),
+    *(
+        re_path(
+            rf"{DEPLOYMENT_REQUESTS}/(?P<pk>[0-9]{{1,18}})/{verb}\Z",
+            DeploymentRequestViewSet.as_view({"post": verb}),
+            name=f"api-deployment-request-{verb}",
+        )
+        for verb in ("approve", "decline", "withdraw")
     ),
     re_path(
         rf"^{OF_WORKLOAD}/diagnosis\Z", DiagnosisViewSet.as_view({"get": "retrieve"}), name="api-diagnosis"

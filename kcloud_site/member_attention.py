@@ -14,6 +14,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.selectors import approvals
 from clusters.models import Environment
 from kcloud_site import status
 from kcloud_site.attention import MOST_ITEMS, Item, titled
@@ -76,6 +77,7 @@ def _items(user: Any, operations: QuerySet[Operation]) -> list[Item]:
     """Worst first, then the oldest."""
     items = [
         *_failed(operations),
+        *deployments_asked_for(user),
         *_unwell(user),
         *_without_owner(user),
         *_lapsed_invitations(user),
@@ -120,6 +122,24 @@ def _unwell(user: Any) -> list[Item]:
             action=_("See cause"),
         )
         for row in rows.select_related("tenant")[:MOST_ITEMS]
+    ]
+
+
+def deployments_asked_for(user: Any) -> list[Item]:
+    """Deployments others asked for and the person may decide on."""
+    return [
+        Item(
+            state="approval",
+            title=str(row),
+            detail=str(row.tenant),
+            why=_("%(who)s asks to deploy it: %(reason)s")
+            % {"who": row.requested_by_name, "reason": row.reason},
+            since=row.created_at,
+            view="apps:approvals",
+            argument=row.tenant.name,
+            action=_("Decide"),
+        )
+        for row in approvals.waiting_for(user)[:MOST_ITEMS]
     ]
 
 

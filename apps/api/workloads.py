@@ -180,18 +180,23 @@ class InPlace(InTenant):
         permissions.check(self.request.user, right_to_change(found.environment), found)
         return found
 
-    def place(self) -> tuple[App, Environment]:
-        """Both, also before the first deployment, for whoever may deploy there."""
+    def place(self, right: str = "") -> tuple[App, Environment]:
+        """Both, also before the first deployment, for whoever has the right, or may deploy there."""
         owner = self.tenant
         app = get_object_or_404(App.objects.select_related("tenant"), tenant=owner, name=self.kwargs["app"])
         rows = Environment.objects.select_related("tenant", "cluster")
         where = get_object_or_404(rows, tenant=owner, name=self.kwargs["environment"])
-        permissions.check(self.request.user, right_to_change(where), where)
+        permissions.check(self.request.user, right or right_to_change(where), where)
         return app, where
 
-    def chosen(self, app: App, environment: Environment) -> tuple[dict[str, Any], str]:
-        """What was sent as a deployment, for the services; and the note."""
-        given = self.valid(serializer=NewDeploymentSerializer)
+    def chosen(
+        self,
+        app: App,
+        environment: Environment,
+        serializer: type[NewDeploymentSerializer] = NewDeploymentSerializer,
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What was sent as a deployment, for the services; and all that was sent."""
+        given = self.valid(serializer=serializer)
         self.places = {name: f"/strategy/{name}" for name in ("type", "surge", "unavailable", "timeout")}
         self.places |= {name: f"/{name}" for name in ("replicas", "config_revision")}
         chosen = {
@@ -202,7 +207,7 @@ class InPlace(InTenant):
             "config_revision": given["config_revision"],
             "strategy": strategy_of(given["strategy"]),
         }
-        return chosen, given["note"]
+        return chosen, given
 
 
 class WorkloadViewSet(InPlace):
@@ -268,7 +273,7 @@ class WorkloadViewSet(InPlace):
     @extend_schema(request=NewDeploymentSerializer, responses=PreviewSerializer)
     def preview(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """What a deployment would do, asked of the cluster; nothing is changed."""
-        chosen, _note = self.chosen(*self.place())
+        chosen, _given = self.chosen(*self.place("deployment.run"))
         return Response(PreviewSerializer(_shown(previewing.preview(**chosen))).data)
 
 
@@ -289,8 +294,8 @@ class DeploymentViewSet(InPlace):
     @extend_schema(request=NewDeploymentSerializer, responses={202: DetailedOperationSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Deploy a release. When it does not become available in time, the last good one comes back."""
-        chosen, note = self.chosen(*self.place())
-        return _accepted(deployments.deploy_release(by=request.user, note=note, **chosen))
+        chosen, given = self.chosen(*self.place())
+        return _accepted(deployments.deploy_release(by=request.user, note=given["note"], **chosen))
 
 
 def _accepted(made: Deployment) -> Response:

@@ -1,6 +1,7 @@
 """Applications, their releases, the workloads that run them in environments, and what was deployed when."""
 
 from apps.models.applications import App
+from apps.models.approvals import DeploymentRequest
 from apps.models.configurations import ConfigRevision
 from apps.models.deployments import Deployment, Pin
 from apps.models.healing import HealingConsent, HealingDecision, Rung
@@ -13,6 +14,7 @@ __all__ = [
     "App",
     "ConfigRevision",
     "Deployment",
+    "DeploymentRequest",
     "HealingConsent",
     "HealingDecision",
     "Pin",

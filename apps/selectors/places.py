@@ -37,6 +37,18 @@ def of_releases(things: list[Thing]) -> dict[str, Place]:
     }
 
 
+def of_requests(things: list[Thing]) -> dict[str, Place]:
+    """For deployments, by their names: "retail-prod/web 1.2"."""
+    found = {}
+    for thing in things:
+        name, _space, _version = thing.name.partition(" ")
+        namespace, _slash, app = name.partition("/")
+        environment = namespace.removeprefix(f"{thing.tenant}-")
+        address = ("apps:approval", thing.tenant, app, environment, int(thing.id))
+        found[thing.id] = Place(app, environment, address)
+    return found
+
+
 def of_apps(things: list[Thing]) -> dict[str, Place]:
     """Of one that was removed the name is left."""
     there = set(App.objects.filter(pk__in=[int(thing.id) for thing in things]).values_list("pk", flat=True))

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from apps.forms.approvals import AskForm
 from apps.forms.deploying import DeployForm
 from apps.models import App, Workload
 from apps.previewing.report import Finding, ObjectChange, Preview
@@ -34,8 +35,10 @@ from kcloud_site.tenants.views.answers import opened
 @login_required
 def deploy(request: HttpRequest, tenant: str, app: str, environment: str) -> HttpResponse:
     """The form; POST, from the preview's page, deploys."""
-    place = _opened(request, tenant, app, environment)
-    form = _form(place, request.POST if request.method == "POST" else None, request.GET)
+    place = opened_place(request, tenant, app, environment)
+    if request.method == "POST":
+        permissions.check(request.user, right_to_change(place.environment), place.environment)
+    form = place_form(place, request.POST if request.method == "POST" else None, request.GET)
     if request.method == "POST" and form.is_valid():
         try:
             made = deployments.deploy_release(
@@ -43,38 +46,41 @@ def deploy(request: HttpRequest, tenant: str, app: str, environment: str) -> Htt
                 environment=place.environment,
                 by=request.user,
                 note=form.cleaned_data["note"],
-                **_chosen(form),
+                **chosen_in(form),
             )
         except ClusterError as refused:
             refusals.show(form, refused)
         else:
             return answers.see("apps:deployment", tenant, app, environment, made.number)
-    return _form_page(request, place, form)
+    return form_page(request, place, form)
 
 
 @require_safe
 @login_required
 def preview(request: HttpRequest, tenant: str, app: str, environment: str) -> HttpResponse:
     """What it would do, asked of the cluster now; nothing is changed."""
-    place = _opened(request, tenant, app, environment)
-    form = _form(place, request.GET, {})
+    place = opened_place(request, tenant, app, environment)
+    form = place_form(place, request.GET, {})
     if not form.is_valid():
-        return _form_page(request, place, form)
+        return form_page(request, place, form)
     try:
-        chosen = _chosen(form)
+        chosen = chosen_in(form)
         found = previewing.preview(app=place.app, environment=place.environment, **chosen)
     except ClusterError as refused:
         refusals.show(form, refused)
-        return _form_page(request, place, form)
+        return form_page(request, place, form)
     except SecretUnreadable as error:
         form.add_error(None, str(error))
-        return _form_page(request, place, form)
+        return form_page(request, place, form)
     context = {
         **_frame(request, place, _("Preview")),
         **_told(found),
         "release": chosen["release"],
         "strategy": chosen["strategy"],
         "form": form,
+        "ask_form": AskForm(),
+        "may_deploy": permissions.may(request.user, right_to_change(place.environment), place.environment),
+        "ask_url": _address("approval_ask", place),
         "sent": [(name, request.GET.get(name, "")) for name in form.fields],
         "read_at": timezone.now(),
         "back": f"{_address('deploy', place)}?{request.GET.urlencode()}",
@@ -82,23 +88,26 @@ def preview(request: HttpRequest, tenant: str, app: str, environment: str) -> Ht
     return render(request, "apps/preview.html", context)
 
 
-def _opened(request: HttpRequest, tenant: str, app: str, environment: str) -> Workload:
-    """The place of a deployment, for whoever may deploy there; an unsaved row before the first one."""
+def opened_place(request: HttpRequest, tenant: str, app: str, environment: str) -> Workload:
+    """The place of a deployment, for whoever may deploy there or ask for it; an unsaved row before the first one."""
     owner = opened(request, tenant, "app.view")
     found = get_object_or_404(App.objects.select_related("tenant"), tenant=owner, name=app)
     rows = Environment.objects.select_related("tenant", "cluster")
     where = get_object_or_404(rows, tenant=owner, name=environment)
-    permissions.check(request.user, right_to_change(where), where)
+    permissions.check(request.user, "deployment.run", where)
     known = Workload.objects.select_related("app", "tenant", "environment__cluster", "release")
     place = known.filter(app=found, environment=where).first()
     return place or Workload(tenant=owner, app=found, environment=where)
 
 
-def _form(place: Workload, data: Mapping[str, Any] | None, asked: QueryDict | dict[str, str]) -> DeployForm:
+def place_form(
+    place: Workload, data: Mapping[str, Any] | None, asked: QueryDict | dict[str, str] | None = None
+) -> DeployForm:
+    """What to deploy there, as it was sent, or as it begins."""
     newest = place.app.releases.order_by("-number").first()
     initial = {
         "release": newest.number if newest else None,
-        **{name: value for name, value in asked.items() if name in DeployForm.base_fields},
+        **{name: value for name, value in (asked or {}).items() if name in DeployForm.base_fields},
     }
     return DeployForm(data, workload=place, pinned=_pinned(place), initial=initial)
 
@@ -107,7 +116,7 @@ def _pinned(place: Workload) -> set[int]:
     return {pin.release_id for pin in pins_of(place)} if place.pk else set()
 
 
-def _chosen(form: DeployForm) -> dict[str, Any]:
+def chosen_in(form: DeployForm) -> dict[str, Any]:
     """Arguments that the preview and the deployment share. Raises ValueRefused."""
     given = form.cleaned_data
     strategy: Strategy = form.strategy
@@ -119,7 +128,8 @@ def _chosen(form: DeployForm) -> dict[str, Any]:
     }
 
 
-def _form_page(request: HttpRequest, place: Workload, form: DeployForm) -> HttpResponse:
+def form_page(request: HttpRequest, place: Workload, form: DeployForm) -> HttpResponse:
+    """The form, with what was wrong with it."""
     title = _("Deploy %(name)s into %(place)s") % {"name": place.app.name, "place": place.environment.name}
     context = {
         **_frame(request, place, title),

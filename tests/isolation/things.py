@@ -7,7 +7,16 @@ from typing import Any
 
 from django.utils import timezone
 
-from apps.models import App, ConfigRevision, Deployment, HealingDecision, Pin, Release, Workload
+from apps.models import (
+    App,
+    ConfigRevision,
+    Deployment,
+    DeploymentRequest,
+    HealingDecision,
+    Pin,
+    Release,
+    Workload,
+)
 from clusters.models import Cluster, Environment, TenantRequest
 from kcloud_site.audit import trail
 from kcloud_site.operations.models import Operation, State
@@ -107,6 +116,9 @@ def _about_workload(workload: Workload, named: dict[str, Any]) -> dict[str, dict
     tenant, now = workload.tenant, timezone.now()
     Deployment.objects.create(tenant=tenant, workload=workload, number=1, action="deploy")
     pin = Pin.objects.create(tenant=tenant, workload=workload, release=workload.release)
+    asked = DeploymentRequest.objects.create(
+        tenant=tenant, app=workload.app, environment=workload.environment, release=workload.release
+    )
     other = App.objects.create(tenant=tenant, name="old")
     binned = Workload.objects.create(
         tenant=tenant, app=other, environment=workload.environment, binned_at=now, purge_at=now
@@ -114,6 +126,8 @@ def _about_workload(workload: Workload, named: dict[str, Any]) -> dict[str, dict
     return {
         "deployment": {**named, "number": 1},
         "pin": {**named, "pk": pin.pk},
+        "approval": {**named, "pk": asked.pk},
+        "approval_action": {**named, "pk": asked.pk, "action": "withdraw"},
         "pod": {**named, "pod": "web-1"},
         "binned": {"tenant": tenant.name, "pk": binned.pk},
     }

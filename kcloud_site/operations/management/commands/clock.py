@@ -29,6 +29,7 @@ class Command(BaseCommand):
         due.ensure_due(name="requests.pick_up", job="clusters.jobs.pick_up_requests", every=60)
         due.ensure_due(name="apps.healing", job="apps.jobs.heal", every=10)
         due.ensure_due(name="apps.adopted", job="apps.jobs.look_at_adopted", every=30)
+        due.ensure_due(name="apps.due_deployments", job="apps.jobs.start_due_deployments", every=10)
         due.ensure_due(name="apps.empty_bin", job="apps.jobs.empty_bin", every=600)
         due.ensure_due(name="api.prune", job="kcloud_site.tenants.jobs.prune_api", every=3600)
         due.ensure_due(name="webhooks.run", job="kcloud_site.webhooks.jobs.run", every=2)
