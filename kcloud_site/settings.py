@@ -16,6 +16,8 @@ KCLOUD_PROXIES        how many proxies of ours stand before the portal: whose X-
 KCLOUD_WEBHOOKS_INTERNAL   true: webhooks may go to internal addresses, and by plain HTTP (default: false)
 KCLOUD_API_RATE       requests a token may send ("600/min"); KCLOUD_API_RATE_ADDRESS: a network address ("1200/min")
 KCLOUD_FENCING_PROGRAMS   whole paths of programs that may power hosts off, comma separated (default: /usr/bin/ipmitool)
+KCLOUD_WITNESSES      addresses ("10.0.0.1:53"), comma separated, of which one at least answers by TCP while the portal
+                      is not cut off itself: when all are silent no node is healed (default: the gateway if it answers)
 
 The store of applications' log lines (docs/logs.md); without one, lines are read from the clusters:
 KCLOUD_LOGS_ADDRESS   where the portal's own VictoriaLogs listens, comma separated; the portal uses the first (default:
@@ -305,6 +307,8 @@ API_RATES = {
 }
 # The programs that may power machines off (clusters.healing.fencing); nobody names another in the console.
 FENCING_PROGRAMS = env.list("KCLOUD_FENCING_PROGRAMS", default=["/usr/bin/ipmitool"])
+# Whom the portal asks whether it is cut off itself (clusters.healing.own_network); empty: its default gateway.
+OWN_WITNESSES = env.list("KCLOUD_WITNESSES", default=[])
 LOGS_URL = env.str("KCLOUD_LOGS_URL", default="")
 LOGS_NODE_URL = env.str("KCLOUD_LOGS_NODE_URL", default="")
 LOGS_ADDRESSES = [each for each in env.list("KCLOUD_LOGS_ADDRESS", default=[]) if each not in ("", "off")]

@@ -17,6 +17,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 MISSES = 2
+# So long after the last look a person may agree to what was suggested for want of a second witness.
+SUGGESTED_FOR = timedelta(seconds=60)
 SHARE = 0.2
 # A peer's word counts this long; then it is asked again.
 PEER_FRESH = timedelta(seconds=10)
@@ -24,13 +26,18 @@ PEER_FRESH = timedelta(seconds=10)
 RENEWALS, SLACK = 4, timedelta(seconds=1)
 
 Action = Literal["wait", "hold", "lost", "back"]
-Why = Literal["one-witness", "renewed", "storm", "portal", "api", "witnesses", "returned"]
-Says = Literal["probe", "peer", "lease", "condition"]
+Why = Literal[
+    "one-witness", "no-second", "renewed", "storm", "portal", "gateway", "api", "witnesses", "returned"
+]
+# Why the portal itself may be cut off: most clusters, or its own network's addresses, are silent; empty: it is not.
+Suspicion = Literal["", "portal", "gateway"]
+Says = Literal["probe", "peer", "lease", "condition", "proxy", "person"]
 
 
 @dataclass(frozen=True)
 class Witness:
-    """One that says the node is gone: who (`probe`, `peer`, `lease`, `condition`), on what ground, since when."""
+    """One that says the node is gone: who (`probe`, `peer`, `lease`, `condition`, `proxy` of the API server, `person`),
+    on what ground, since when."""
 
     who: Says
     what: str
@@ -67,7 +74,7 @@ class View:
 
     nodes: Sequence[Observation]
     api_answers: bool = True
-    portal_suspect: bool = False
+    portal_suspect: Suspicion = ""
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,7 @@ def _judge(now: datetime, node: Observation, view: View) -> Verdict | None:
         return None
     witnesses = _witnesses(now, node)
     if view.portal_suspect:
-        return Verdict(node.node, "hold", "portal", witnesses)
+        return Verdict(node.node, "hold", view.portal_suspect, witnesses)
     if not view.api_answers:
         return Verdict(node.node, "hold", "api", witnesses)
     if node.lease_at is not None and node.lease_at > node.failing_since:

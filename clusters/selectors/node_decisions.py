@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from clusters.healing.nodes import SUGGESTED_FOR
 from clusters.models import Cluster, NodeDecision
 
 SHOWN = 10
@@ -25,7 +27,9 @@ class Shown:
 
     @property
     def waits_for_fencing(self) -> bool:
-        """Whether pods with an identity wait for a person to say that the machine is off."""
+        """Whether a person has to say that the machine is off: for pods with an identity, or as the second witness."""
+        if self.row.why == "no-second":
+            return timezone.now() - self.row.last_at <= SUGGESTED_FOR
         return self.row.action == "lost" and self.row.ended_at is None and self.row.fenced_at is None
 
 
@@ -42,11 +46,19 @@ def why(row: NodeDecision) -> str:
         "one-witness": _(
             "It does not answer the portal, but nobody else says that it is gone: nothing is done."
         ),
+        "no-second": _(
+            "Its agent does not report any more, but the portal has no second witness on this cluster: its access may"
+            " not ask through the API server's proxy. Look at the machine, and say so when it is off."
+        ),
         "renewed": _("It does not answer the portal, but its agent goes on reporting: nothing is done."),
         "storm": _(
             "Too many nodes are out of reach at once: that is more likely the network. Nothing is done."
         ),
         "portal": _("Most nodes of most clusters are out of reach: it may be the portal. Nothing is done."),
+        "gateway": _(
+            "The portal reaches neither its gateway nor another address of its own network: it is cut off itself."
+            " Nothing is done."
+        ),
         "api": _("The API server does not answer: nothing can be done now."),
         "returned": _("It answers again and is ready."),
     }
@@ -59,6 +71,8 @@ def witness_texts(witnesses: Iterable[Mapping[str, Any]]) -> list[str]:
         "probe": _("Portal: neither its agent nor SSH answered, %(what)s times in a row."),
         "peer": _("%(what)s cannot reach it either."),
         "lease": _("Its lease of %(what)s s is overdue."),
+        "proxy": _("%(what)s cannot reach its agent either."),
+        "person": _("%(what)s says that the machine is off."),
         "condition": _("API server: its Ready condition is %(what)s."),
     }
     found = []

@@ -14,8 +14,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from clusters.errors import NodeRefused
-from clusters.healing.nodes import Verdict, Witness
+from clusters.healing.nodes import SUGGESTED_FOR, Verdict, Witness
 from clusters.models import Cluster, NodeDecision
+from clusters.observing.nodes import moment
 from kcloud_site.audit import trail
 from kcloud_site.audit.models import AuditEvent
 
@@ -88,7 +89,7 @@ def confirm_fenced(*, cluster: Cluster, node: str, by: Any, how: str = "") -> No
     management: pods with an identity may move now.
 
     Raises NodeRefused for a node that does not count as lost."""
-    row = lost_nodes(cluster.pk).get(node)
+    row = lost_nodes(cluster.pk).get(node) or _agreed_to(cluster, node, by)
     if row is None:
         raise NodeRefused(
             _("Node %(name)s does not count as lost.") % {"name": node},
@@ -100,6 +101,17 @@ def confirm_fenced(*, cluster: Cluster, node: str, by: Any, how: str = "") -> No
         row.save(update_fields=["fenced_at", "fenced_by"])
         trail.record(by=by, action="node.fenced", subject=cluster, after={"node": node, "how": how})
     return row
+
+
+def _agreed_to(cluster: Cluster, node: str, by: Any) -> NodeDecision | None:
+    """A person is the second witness where the portal has only one, and has said so just now."""
+    newest = NodeDecision.objects.filter(cluster=cluster, node=node).first()
+    if newest is None or newest.why != "no-second" or timezone.now() - newest.last_at > SUGGESTED_FOR:
+        return None
+    witnesses = tuple(Witness(each["who"], each["what"], moment(each["since"])) for each in newest.witnesses)
+    person = Witness("person", trail.Actor.of(by).name, timezone.now())
+    verdict = Verdict(node, "lost", "witnesses", (*witnesses, person))
+    return record(cluster_pk=cluster.pk, verdict=verdict, failing_since=newest.failing_since)
 
 
 def _is_same(newest: NodeDecision, verdict: Verdict, now: datetime) -> bool:

@@ -25,36 +25,17 @@ from clusters.adapters import ssh
 from clusters.adapters.kubernetes import KubernetesClient
 from clusters.adapters.node_probe import Prober, Target, script_for
 from clusters.errors import ClusterError
-from clusters.healing.nodes import MISSES, Observation, Peer, Verdict, View, decide, is_calm, is_suspect
+from clusters.healing.nodes import MISSES, Observation, Peer, Verdict, View, decide, is_calm
 from clusters.models import Cluster, Host, Membership, NodeDecision
 from clusters.observing.nodes import moment, node_status
 from clusters.services import fencing, node_decisions, node_loss
+from clusters.services.probing_board import Board
 
 EVERY, URGENT = 0.5, 0.05
 HOSTS_EVERY, SWEEP_EVERY, RECORD_EVERY = 5.0, 2.0, 5.0
 API_SECONDS, PEER_SECONDS = 3.0, 6.0
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _log = logging.getLogger(__name__)
-
-
-class Board:
-    """How many nodes of each cluster this process reaches: shared by its wardens, to suspect the portal itself."""
-
-    def __init__(self) -> None:
-        self._counts: dict[int, tuple[int, int]] = {}
-        self._guard = threading.Lock()
-
-    def put(self, cluster_pk: int, nodes: int, missing: int) -> None:
-        with self._guard:
-            self._counts[cluster_pk] = (nodes, missing)
-
-    def drop(self, cluster_pk: int) -> None:
-        with self._guard:
-            self._counts.pop(cluster_pk, None)
-
-    def is_suspect(self) -> bool:
-        with self._guard:
-            return is_suspect(self._counts.values())
 
 
 @dataclass
@@ -141,6 +122,7 @@ class Warden:
         self._board.put(
             self.cluster_pk, len(self._workers), sum(self._nodes[each].misses >= MISSES for each in missing)
         )
+        self._board.look(urgent=bool(missing))
         lost = node_decisions.lost_nodes(self.cluster_pk)
         for name in missing:
             if name not in lost:
@@ -176,7 +158,7 @@ class Warden:
                 except ClusterError:
                     answers = False
             known.append(seen)
-        return View(known, api_answers=answers, portal_suspect=self._board.is_suspect())
+        return View(known, api_answers=answers, portal_suspect=self._board.suspicion())
 
     def _carry_out(
         self, verdict: Verdict, client: KubernetesClient, lost: Mapping[str, NodeDecision]

@@ -18,7 +18,8 @@ from clusters.lab import faults
 from clusters.lab import hosts as lab_hosts
 from clusters.models import NodeDecision
 from clusters.services import deployment, node_decisions
-from clusters.services.node_probing import Board, Warden
+from clusters.services.node_probing import Warden
+from clusters.services.probing_board import Board
 from kcloud_site.operations.models import State
 from tests.bench.paired import Ratio, report
 from tests.databases import using

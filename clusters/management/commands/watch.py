@@ -10,7 +10,9 @@ from django.core.management.base import BaseCommand
 
 from clusters import access
 from clusters.pod_watching import PodFollower
-from clusters.services.node_probing import Board, Warden
+from clusters.services.imported_nodes import ImportedWarden
+from clusters.services.node_probing import Warden
+from clusters.services.probing_board import Board
 from clusters.watching import Beside, Watcher
 
 
@@ -33,5 +35,6 @@ class Command(BaseCommand):
         beside: list[Beside] = [
             lambda pk: PodFollower(pk, access.open_kubernetes),
             lambda pk: Warden(pk, board),
+            lambda pk: ImportedWarden(pk),
         ]
         Watcher(beside=beside).run(stop)

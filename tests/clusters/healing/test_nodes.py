@@ -98,7 +98,7 @@ def test_without_the_api_server_nothing_is_done():
 
 
 def test_nothing_is_done_when_the_portals_own_network_is_suspect():
-    verdict = only(View([confirmed(), *OTHERS], portal_suspect=True))
+    verdict = only(View([confirmed(), *OTHERS], portal_suspect="portal"))
     assert (verdict.action, verdict.why) == ("hold", "portal")
 
 
@@ -165,7 +165,7 @@ def observations(draw, name):
 def views(draw):
     count = draw(st.integers(0, 12))
     nodes = [draw(observations(f"w{number:02}")) for number in range(count)]
-    return View(nodes, draw(st.booleans()), draw(st.booleans()))
+    return View(nodes, draw(st.booleans()), draw(st.sampled_from(["", "portal", "gateway"])))
 
 
 @given(views())

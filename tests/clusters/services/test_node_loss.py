@@ -8,9 +8,11 @@ from django.utils import timezone
 from clusters import access
 from clusters.errors import ClusterUnreachable, NodeRefused
 from clusters.healing.nodes import Peer, Verdict, Witness
+from clusters.healing.own_network import Witness as OwnWitness
 from clusters.models import Membership, NodeDecision
-from clusters.services import node_decisions, node_loss, node_probing
-from clusters.services.node_probing import LEASES, Board, Warden
+from clusters.services import node_decisions, node_loss, node_probing, probing_board
+from clusters.services.node_probing import LEASES, Warden
+from clusters.services.probing_board import Board
 from kcloud_site.audit.models import AuditEvent
 from tests.clusters.fake_kubernetes import with_nodes
 from tests.clusters.kube_objects import make_cluster, make_host, raw_node
@@ -329,3 +331,23 @@ def test_what_waits_for_it_has_the_machine_powered_off_but_never_in_a_storm(
     considered.clear()
     turns(warden)
     assert considered == []
+
+
+def test_a_portal_whose_own_gateway_is_silent_does_nothing_and_says_so(
+    warden, fake, answers, says, monkeypatch
+):
+    silent = []
+    gateway = OwnWitness("10.0.0.1")
+    monkeypatch.setattr(probing_board, "FRESH", 0.0)
+    warden._board = Board(ask=lambda all_: {each: not silent for each in all_}, witnesses=[gateway])
+    turns(warden, 1)
+    warden._board.suspicion()
+    silent.append(True)
+    renew(fake, "w1", age=30)
+    answers.silent = {"w1"}
+    turns(warden)
+    assert decisions() == [("w1", "hold", "gateway")]
+    assert "web-1" in pods(fake)
+    silent.clear()
+    turns(warden)
+    assert decisions()[-1] == ("w1", "lost", "witnesses")
