@@ -109,6 +109,17 @@ def test_lines_are_read_marked_and_followed(talking, place, signed_in, live_serv
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
+def test_a_preview_is_looked_at_before_it_is_deployed(talking, signed_in, live_server):
+    page = signed_in
+    page.goto(f"{live_server.url}/tenants/retail/apps/web/in/dev/deploy/")
+    page.get_by_label("Release", exact=True).select_option("1")
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_role("button", name="Deploy now").click()
+    page.wait_for_url("**/deployments/*/")
+    newest = Deployment.objects.filter(workload=talking).first()
+    assert (newest.number, newest.action, newest.release.version) == (3, "deploy", "1.0")
+
+
 def test_from_registering_to_a_published_release(place, signed_in, live_server):
     signed_in.goto(f"{live_server.url}/tenants/retail/apps/")
     signed_in.get_by_role("link", name="Register an application").click()
