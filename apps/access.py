@@ -1,4 +1,4 @@
-"""Opens and seals the secrets of configuration: the only place that does.
+"""Opens and seals the secrets of configuration and of other registries: the only place that does.
 
 Secrets are sealed for the row they are in; a new revision that keeps them gets them sealed anew for itself.
 """
@@ -9,7 +9,7 @@ import base64
 import json
 from collections.abc import Mapping
 
-from apps.models import ConfigRevision
+from apps.models import ConfigRevision, RegistryCredential
 from kcloud_site.tenants import encryption
 
 
@@ -52,3 +52,16 @@ def open_import(sealed: str, *, app: int, environment: int, person: int) -> str:
 
 def _import_identity(app: int, environment: int, person: int) -> str:
     return f"apps.App:{app}:{environment}:{person}:import"
+
+
+def seal_password(credential: RegistryCredential, password: str) -> None:
+    """Write the password into the saved row; "" for none."""
+    credential.sealed = encryption.seal(password.encode(), identity=credential.identity) if password else b""
+    RegistryCredential.objects.filter(pk=credential.pk).update(sealed=credential.sealed)
+
+
+def open_password(credential: RegistryCredential) -> str:
+    """The password, "" for none: to sign in at that registry, nothing else. Raises SecretUnreadable."""
+    if not credential.sealed:
+        return ""
+    return encryption.unseal(bytes(credential.sealed), identity=credential.identity).decode()

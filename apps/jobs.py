@@ -38,9 +38,9 @@ def empty_bin() -> None:
     bins.empty_due(timezone.now())
 
 
-def renew_pull_secrets() -> None:
-    """By the clock: what environments pull images with, long before it ends."""
-    pull_secrets.renew_pull_secrets(timezone.now())
+def renew_pull_secrets(tenant: int | None = None) -> None:
+    """By the clock: what environments pull images with, long before it ends; of one tenant once its logins changed."""
+    pull_secrets.renew_pull_secrets(timezone.now(), tenant)
 
 
 register(

@@ -21,6 +21,7 @@ from apps.views import (
     logs,
     pods,
     publishing,
+    registries,
     releases,
     workloads,
 )
@@ -33,13 +34,17 @@ WORKLOAD = f"{APP}in/<slug:environment>/"
 
 urlpatterns: list[URLPattern] = [
     path("apps/", applications.everywhere, name="all"),
-    # The words "new", "import", "bin", "images", "approvals" are no names of applications (services.apps).
+    # The words "new", "import", "bin", "images", "registries", "approvals" name no application (services.apps).
     path(TENANT, applications.app_list, name="list"),
     path(f"{TENANT}new/", applications.create, name="create"),
     path(f"{TENANT}import/", imports.import_apps, name="import"),
     path(f"{TENANT}images/", images.image_list, name="images"),
     path(f"{TENANT}images/<path:repository>/remove/<str:digest>/", images.remove, name="image_remove"),
     path(f"{TENANT}images/<path:repository>/", images.repository, name="image"),
+    path(f"{TENANT}registries/", registries.registry_list, name="registries"),
+    path(f"{TENANT}registries/new/", registries.add, name="registry_add"),
+    path(f"{TENANT}registries/<int:pk>/", registries.replace, name="registry_replace"),
+    path(f"{TENANT}registries/<int:pk>/remove/", registries.remove, name="registry_remove"),
     path(f"{TENANT}bin/", bin.bin_list, name="bin"),
     path(f"{TENANT}bin/<int:pk>/restore/", bin.restore, name="bin_restore"),
     path(f"{TENANT}bin/<int:pk>/empty/", bin.empty, name="bin_empty"),

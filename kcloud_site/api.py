@@ -10,7 +10,9 @@ from apps.api.approvals import DeploymentRequestViewSet
 from apps.api.configurations import ConfigurationViewSet
 from apps.api.diagnosis import DiagnosisViewSet
 from apps.api.healing import ConsentViewSet, HealingViewSet
+from apps.api.images import ImageViewSet
 from apps.api.logs import CommandViewSet, LogViewSet
+from apps.api.registries import RegistryViewSet
 from apps.api.releases import ReleaseViewSet
 from apps.api.workloads import DeploymentViewSet, WorkloadViewSet
 from clusters.api.clusters import ClusterViewSet
@@ -30,6 +32,9 @@ OF_TENANT = r"tenants/(?P<tenant>[a-z][-a-z0-9]{0,29})"
 
 OF_WORKLOAD = rf"{OF_TENANT}/apps/(?P<app>[a-z][-a-z0-9]{{0,39}})/in/(?P<environment>[a-z][-a-z0-9]{{0,29}})"
 
+IMAGES = rf"^{OF_TENANT}/images"
+REPOSITORY = rf"{IMAGES}/(?P<repository>[a-z0-9][a-z0-9._/-]{{0,200}})"
+
 router = SimpleRouter(trailing_slash=False)
 router.register("me", MeViewSet, basename="api-me")
 router.register("roles", RoleViewSet, basename="api-role")
@@ -42,6 +47,7 @@ router.register(rf"{OF_TENANT}/apps", AppViewSet, basename="api-app")
 router.register(
     rf"{OF_TENANT}/apps/(?P<app>[a-z][-a-z0-9]{{0,39}})/releases", ReleaseViewSet, basename="api-release"
 )
+router.register(rf"{OF_TENANT}/registries", RegistryViewSet, basename="api-registry")
 router.register(rf"{OF_TENANT}/environments", EnvironmentViewSet, basename="api-environment")
 router.register(rf"{OF_TENANT}/quota/loans", LoanViewSet, basename="api-loan")
 router.register(rf"{OF_TENANT}/requests", TenantRequestViewSet, basename="api-request")
@@ -114,6 +120,18 @@ urlpatterns = [
             name=f"api-configuration-{verb}",
         )
         for verb in ("propose", "withdraw", "rollback", "publish", "stage")
+    ),
+    re_path(rf"{IMAGES}\Z", ImageViewSet.as_view({"get": "list"}), name="api-image-list"),
+    re_path(rf"{REPOSITORY}\Z", ImageViewSet.as_view({"get": "retrieve"}), name="api-image-detail"),
+    re_path(
+        rf"{REPOSITORY}@(?P<digest>sha256:[0-9a-f]{{64}})\Z",
+        ImageViewSet.as_view({"delete": "destroy"}),
+        name="api-image-content",
+    ),
+    re_path(
+        rf"{REPOSITORY}:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}})\Z",
+        ImageViewSet.as_view({"delete": "untag"}),
+        name="api-image-tag",
     ),
     # One of it for each tenant: no list, and no name of its own.
     re_path(

@@ -138,6 +138,13 @@ class Registry:
         if reply.status != 404:
             self._check(reply, f"{repository}@{digest}")
 
+    def delete_tag(self, repository: str, tag: str) -> None:
+        """Take a tag away; the manifest stays. One that is gone is no error; registries may refuse it."""
+        path = f"/v2/{repository}/manifests/{tag}"
+        reply = self._transport.send("DELETE", path, scopes=[f"repository:{repository}:delete"])
+        if reply.status != 404:
+            self._check(reply, f"{repository}:{tag}", changing=True)
+
     def has_blob(self, repository: str, digest: str) -> bool:
         """Whether a push can leave this blob out."""
         scope = f"repository:{repository}:pull,push"

@@ -6,7 +6,7 @@ from apps.models.configurations import ConfigRevision
 from apps.models.deployments import Deployment, Pin
 from apps.models.healing import HealingConsent, HealingDecision, Rung
 from apps.models.pods import SeenPods
-from apps.models.registry import RegistrySecret
+from apps.models.registry import RegistryCredential, RegistrySecret
 from apps.models.releases import Release
 from apps.models.workloads import Workload
 
@@ -18,6 +18,7 @@ __all__ = [
     "HealingConsent",
     "HealingDecision",
     "Pin",
+    "RegistryCredential",
     "RegistrySecret",
     "Release",
     "Rung",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -13,6 +12,7 @@ from apps.manifests.pull_secret import PULL_SECRET
 from apps.manifests.workload import Place, Settings, objects
 from apps.models import Deployment, Release, Workload
 from apps.rollouts.strategy import Strategy, deployment_strategy
+from apps.specs.images import BUNDLED_HOST
 from apps.specs.reading import parse
 from clusters.models import Environment
 from kcloud_site.audit.trail import Subject
@@ -50,14 +50,16 @@ def place_of(workload: Workload, release: Release, strategy: Strategy | None = N
         slot=slot or workload.slot,
         restarted_at=restarted.astimezone(timezone.get_default_timezone()).isoformat() if restarted else "",
         strategy=deployment_strategy(strategy or Strategy()),
-        pull_secret=PULL_SECRET if pulls_from_own_registry(release) else "",
+        pull_secret=PULL_SECRET if pulls_from_registry(release) else "",
     )
 
 
-def pulls_from_own_registry(release: Release) -> bool:
-    """Whether an image of the release lies in the platform's own registry."""
+def pulls_from_registry(release: Release) -> bool:
+    """Whether an image of the release comes from a registry, so that its pods may have to sign in.
+
+    The release alone decides, not which credentials there are: keeping one more restarts nothing."""
     containers = release.spec.get("containers") or []
-    return any(str(each.get("image", "")).startswith(f"{settings.REGISTRY_HOST}/") for each in containers)
+    return any(not str(each.get("image", "")).startswith(f"{BUNDLED_HOST}/") for each in containers)
 
 
 def wanted_objects(

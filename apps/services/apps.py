@@ -21,7 +21,7 @@ from kcloud_site.tenants.models import Tenant
 from kcloud_site.tenants.services.tenants import refuse_closed
 
 # Addresses of pages beside those of applications.
-_NO_NAMES = frozenset({"new", "import", "bin", "images", "adopt", "panel", "approvals"})
+_NO_NAMES = frozenset({"new", "import", "bin", "images", "registries", "adopt", "panel", "approvals"})
 _EDITABLE = ("title", "description", "owner", "contacts", "repository", "labels", "criticality", "reload")
 _MOST_LABELS = 32
 _LABEL = re.compile(r"[A-Za-z0-9]([-._/A-Za-z0-9]{0,61}[A-Za-z0-9])?\Z")

@@ -68,6 +68,8 @@ def repositories(tenant: Tenant) -> list[Repository]:
 def images(tenant: Tenant, name: str) -> list[Image]:
     """What is in one repository, newest first. Raises ImageNotFound when there is nothing and never was."""
     reference = reference_of(tenant, name)
+    if not registry_places.addresses():
+        raise _not_found(reference)
     registry, uses = Registry(own_site()), uses_of(tenant, reference.name)
     tags: dict[str, list[str]] = {}
     for tag in registry.tags(reference.repository)[-MOST_TAGS:]:
@@ -108,6 +110,27 @@ def delete_image(*, tenant: Tenant, name: str, digest: str, by: Any) -> None:
     subject = trail.Subject("apps.image", reference.repository, reference.repository, tenant.pk)
     before = {"digest": digest, "tags": list(found.tags)}
     trail.record(by=by, action="image.delete", subject=subject, before=before)
+
+
+def remove_tag(*, tenant: Tenant, name: str, tag: str, by: Any) -> None:
+    """Take one tag away; what it led to stays. A tag that a release names, instead of a digest, stays too."""
+    check(by, "image.push", tenant)
+    reference = reference_of(tenant, name)
+    if not registry_places.addresses():
+        raise _not_found(reference)
+    registry = Registry(own_site())
+    digest = registry.resolve(_tagged(reference, tag))
+    wanted = f"{reference.name}:{tag}"
+    named = [use for use in uses_of(tenant, reference.name) if use.image == wanted and use.places]
+    if named:
+        raise ImageStillUsed(
+            _("%(image)s is in use.") % {"image": wanted},
+            ", ".join(f"{use.app} {use.version}: {', '.join(use.places)}" for use in named),
+            _("Deploy a release with another image there, then delete this one."),
+        )
+    registry.delete_tag(reference.repository, tag)
+    subject = trail.Subject("apps.image", reference.repository, reference.repository, tenant.pk)
+    trail.record(by=by, action="image.untag", subject=subject, before={"tag": tag, "digest": digest})
 
 
 def reference_of(tenant: Tenant, name: str) -> Reference:

@@ -1,7 +1,7 @@
 """Whether the images of a release can be pulled where it is to run: asks, changes nothing, never raises.
 
-Registries are asked by digest as the environment could: the platform's own for the tenant's images, others without a
-sign-in, for nodes have none there. Images of the release bundle come from no registry; the nodes say whether they
+Registries are asked by digest as the environment could: the platform's own for the tenant's images, others with
+what the tenant keeps for them. Images of the release bundle come from no registry; the nodes say whether they
 have them. What cannot be asked within `SECONDS` is UNASKED.
 """
 
@@ -61,7 +61,7 @@ def _in_registry(text: str, reference: Reference, environment: Environment, seco
         return ImageAnswer(text, UNASKED, _("Other registries took too long to answer."))
     try:
         images.refuse_foreign(reference, environment.tenant)
-        Registry(replace(images.site_of(reference), patience=seconds)).resolve(reference)
+        Registry(replace(images.site_of(reference, environment.tenant), patience=seconds)).resolve(reference)
     except ImageNotFound as error:
         return ImageAnswer(text, ABSENT, error.what)
     except ImageForbidden as error:

@@ -14,8 +14,9 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from apps.adapters.registry import Registry, Site
+from apps.adapters.registry import Credential, Registry, Site
 from apps.errors import ImageForbidden, ImageNameRefused
+from apps.selectors import registry_credentials
 from apps.services import registry_keys, registry_tokens
 from apps.specs.images import BUNDLED_HOST, PUBLIC_HOST, Reference, ReferenceInvalid, parse_reference
 from kcloud_site.outbound.addresses import AddressRule
@@ -38,7 +39,7 @@ def resolve_image(reference: str, *, tenant: Tenant, by: Any) -> tuple[str, str]
     if wanted.host == BUNDLED_HOST:
         return str(wanted), ""
     refuse_foreign(wanted, tenant)
-    digest = Registry(site_of(wanted)).resolve(wanted)
+    digest = Registry(site_of(wanted, tenant)).resolve(wanted)
     return str(wanted.at(digest)), digest
 
 
@@ -63,13 +64,17 @@ def refuse_foreign(reference: Reference, tenant: Tenant) -> None:
     )
 
 
-def site_of(reference: Reference) -> Site:
-    """The registry of a reference, and how the portal signs in there."""
+def site_of(reference: Reference, tenant: Tenant) -> Site:
+    """The registry of a reference, and how the portal signs in there for the tenant."""
     if reference.host == settings.REGISTRY_HOST:
         return own_site()
     rule = AddressRule(allow_internal=settings.REGISTRIES_INTERNAL, own_networks=own_networks())
     address = _PUBLIC_ADDRESS if reference.host == PUBLIC_HOST else ""
-    return Site(name=reference.host, address=address, rule=rule)
+    login = registry_credentials.login_of(tenant, reference.host)
+    credential = Credential(login.username, login.password) if login.username else None
+    return Site(
+        name=reference.host, address=address, rule=rule, credential=credential, authority=login.authority
+    )
 
 
 def own_site() -> Site:

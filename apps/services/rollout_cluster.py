@@ -18,7 +18,7 @@ from apps.models import Deployment, Workload
 from apps.rollouts.progress import Progress, judge
 from apps.rollouts.strategy import Strategy
 from apps.selectors.configurations import settings_of
-from apps.selectors.workloads import pulls_from_own_registry, wanted_objects
+from apps.selectors.workloads import pulls_from_registry, wanted_objects
 from apps.services.pull_secrets import ensure_pull_secret
 from clusters import access
 from clusters.errors import ClusterRefused, ResourceNotFound, WatchExpired
@@ -49,7 +49,7 @@ def apply_all(
     if is_adopted(workload, slot):
         _patch_adopted(context, workload)
         return
-    if workload.release is not None and pulls_from_own_registry(workload.release):
+    if workload.release is not None and pulls_from_registry(workload.release):
         ensure_pull_secret(environment=workload.environment)
     wanted = wanted_objects(workload, settings, strategy, slot)
     if slot != workload.slot and not switch:

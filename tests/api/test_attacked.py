@@ -66,13 +66,14 @@ def _one_connection():
 
 
 @pytest.fixture
-def bearers(operator, tenant, join, monkeypatch):
+def bearers(operator, tenant, join, monkeypatch, settings):
     """Authorization headers by role, and one thing of each sort under the name "x"."""
 
     def unreachable(*_args, **_kwargs):
         raise HostUnreachable("No answer.", "This is a test.", "None.")
 
-    # Nobody is called, whatever address is made up.
+    # Nobody is called, whatever address is made up; of the registry itself tests/apps/registry knows more.
+    settings.REGISTRY_ADDRESSES = []
     monkeypatch.setattr("clusters.adapters.ssh.scan_host_key", unreachable)
     monkeypatch.setattr("clusters.services.imports._look", unreachable)
     region = Region.objects.create(name="east")

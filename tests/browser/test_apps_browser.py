@@ -75,7 +75,7 @@ def talking(shop, place):
 GIVEN = "?release=1&type=rolling&surge=25%25&unavailable=0&timeout=60"
 PLACES = [
     *("", "new/", "import/", "bin/", "adopt/dev/", "web/", "web/edit/", "web/releases/", "web/releases/new/"),
-    "web/releases/new/?as=text",
+    *("web/releases/new/?as=text", "registries/", "registries/new/"),
     *("web/releases/2/", "web/in/dev/", "web/in/dev/deploy/", f"web/in/dev/preview/{GIVEN}"),
     *("web/in/dev/deployments/", "web/in/dev/deployments/2/"),
     *("web/in/dev/pods/", "web/in/dev/pods/?state=down&node=w1", "web/in/dev/pods/web-0/"),

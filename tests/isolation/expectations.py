@@ -129,6 +129,10 @@ CONSOLE: dict[str, Row] = {
     "apps:images": tenants("apps", "image.view"),
     "apps:image": tenants("image", "image.view"),
     "apps:image_remove": tenants("image_content", "image.push"),
+    "apps:registries": tenants("apps", "image.view"),
+    "apps:registry_add": tenants("apps", "registry.manage"),
+    "apps:registry_replace": tenants("registry", "registry.manage"),
+    "apps:registry_remove": tenants("registry", "registry.manage"),
     "apps:list": tenants("apps", "app.view"),
     "apps:adopt": tenants("environment_apps", "app.edit"),
     "apps:import": tenants("apps", "app.edit"),
@@ -226,6 +230,12 @@ PLATFORM_AREAS: tuple[str, ...] = (
 )
 
 API: dict[str, Row] = {
+    "api-registry-list": tenants("apps", "image.view", "registry.manage"),
+    "api-registry-detail": tenants("registry", "image.view", "registry.manage"),
+    "api-image-list": tenants("apps", "image.view"),
+    "api-image-detail": tenants("image", "image.view"),
+    "api-image-content": tenants("image_content", "image.push"),
+    "api-image-tag": tenants("image_tag", "image.push"),
     "api-healing-list": tenants("workload", "app.view"),
     "api-healing-approve": tenants("healing", "app.view", "healing.manage"),
     "api-healing-decline": tenants("healing", "app.view", "healing.manage"),

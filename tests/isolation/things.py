@@ -14,6 +14,7 @@ from apps.models import (
     DeploymentRequest,
     HealingDecision,
     Pin,
+    RegistryCredential,
     Release,
     Workload,
 )
@@ -90,7 +91,9 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
         "config_action": {**revision, "action": "withdraw"},
         "workload": {**named, "environment": environment.name},
         "healing": {**named, "environment": environment.name, "pk": healing.pk},
+        "registry": {"tenant": tenant.name, "pk": _registry(tenant).pk},
         "image": {"tenant": tenant.name, "repository": "shop"},
+        "image_tag": {"tenant": tenant.name, "repository": "shop", "tag": "1"},
         "image_content": {
             "tenant": tenant.name,
             "repository": "shop",
@@ -131,6 +134,10 @@ def _about_workload(workload: Workload, named: dict[str, Any]) -> dict[str, dict
         "pod": {**named, "pod": "web-1"},
         "binned": {"tenant": tenant.name, "pk": binned.pk},
     }
+
+
+def _registry(tenant: Any) -> RegistryCredential:
+    return RegistryCredential.objects.create(tenant=tenant, host="ghcr.io", username="robot")
 
 
 def _webhook(tenant: Any) -> dict[str, Any]:
