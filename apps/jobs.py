@@ -72,6 +72,8 @@ register(
         key=config_stages.STAGE,
         title=_("Publish configuration by stages"),
         steps=config_stage_steps.stage_steps,
+        # A stage may be watched for an hour.
+        queue="provisioning",
         finished=config_stages.staged,
     )
 )

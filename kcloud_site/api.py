@@ -7,6 +7,7 @@ from rest_framework.routers import SimpleRouter
 
 from apps.api.applications import AppViewSet
 from apps.api.approvals import DeploymentRequestViewSet
+from apps.api.config_trials import ConfigTrialViewSet
 from apps.api.configurations import ConfigurationViewSet
 from apps.api.diagnosis import DiagnosisViewSet
 from apps.api.healing import ConsentViewSet, HealingViewSet
@@ -119,7 +120,22 @@ urlpatterns = [
             ConfigurationViewSet.as_view({"post": verb}),
             name=f"api-configuration-{verb}",
         )
-        for verb in ("propose", "withdraw", "rollback", "publish", "stage")
+        for verb in ("propose", "withdraw", "rollback", "publish")
+    ),
+    *(
+        re_path(
+            rf"{CONFIG_REVISION}/{place}\Z",
+            ConfigTrialViewSet.as_view({method: action}),
+            name=f"api-configuration-{action.replace('_', '-')}",
+        )
+        for place, method, action in (
+            ("plan", "post", "plan"),
+            ("stage", "post", "stage"),
+            ("trial", "get", "trial"),
+            ("trial/hold", "post", "hold"),
+            ("trial/proceed", "post", "proceed"),
+            ("trial/return", "post", "give_back"),
+        )
     ),
     re_path(rf"{IMAGES}\Z", ImageViewSet.as_view({"get": "list"}), name="api-image-list"),
     re_path(rf"{REPOSITORY}\Z", ImageViewSet.as_view({"get": "retrieve"}), name="api-image-detail"),

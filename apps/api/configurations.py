@@ -20,7 +20,7 @@ from apps.errors import ValueRefused
 from apps.models import App, ConfigRevision
 from apps.selectors import configurations as reading
 from apps.selectors.workloads import right_to_change
-from apps.services import config_exchange, config_stages, configurations
+from apps.services import config_exchange, configurations
 from clusters.models import Environment
 from kcloud_site.operations.api.operations import DetailedOperationSerializer, accepted
 from kcloud_site.operations.models import Operation
@@ -71,13 +71,6 @@ class DraftSerializer(serializers.Serializer[Any]):
         help_text="A list of name, kind, format, secret, value, schema. A secret without a value stays as it is."
     )
     note = serializers.CharField(required=False, default="", allow_blank=True, max_length=500)
-
-
-class StageSerializer(serializers.Serializer[Any]):
-    share = serializers.IntegerField(
-        required=False, default=config_stages.DEFAULT_SHARE, help_text="Percent."
-    )
-    seconds = serializers.IntegerField(required=False, default=config_stages.DEFAULT_SECONDS)
 
 
 class CopySerializer(serializers.Serializer[Any]):
@@ -152,12 +145,10 @@ class ConfigurationViewSet(InTenant):
         "withdraw": "config.edit",
         "rollback": "config.edit",
         "publish": "config.publish",
-        "stage": "config.publish",
     }
     serializer_class = ConfigRevisionSerializer
     queryset = ConfigRevision.objects.none()
     spec_place = ""
-    places = {"share": "/share", "seconds": "/seconds"}
 
     def rows(self) -> QuerySet[ConfigRevision]:
         return ConfigRevision.objects.select_related("app", "environment", "tenant").order_by("-number")
@@ -305,14 +296,6 @@ class ConfigurationViewSet(InTenant):
         if made is None:
             return self._shown(row)
         return accepted(Operation.objects.get(pk=made.operation_id or 0))
-
-    @extend_schema(request=StageSerializer, responses={202: DetailedOperationSerializer})
-    def stage(self, request: Request, **_place: Any) -> Response:
-        """A share of the pods gets it first; when they stay well all do, by themselves."""
-        row = self._to_publish(request)
-        return accepted(
-            config_stages.stage(revision=row, by=request.user, **self.valid(serializer=StageSerializer))
-        )
 
     # ---- what they share
 

@@ -1,6 +1,8 @@
-"""The second set of pods on which a configuration revision is tried before the others get it. Pure.
+"""How a configuration revision is tried on some pods before the others get it. Pure.
 
-Same release, same labels, so that the Service leads requests to them, too; one label more tells them apart.
+Of a Deployment: a second one beside it with the same release and labels, so that the Service leads requests to its
+pods, too; one label more tells them apart. Of a StatefulSet, whose pods have volumes and names of their own: the
+StatefulSet itself, whose partition holds the new pods to the highest ordinals.
 """
 
 from __future__ import annotations
@@ -13,13 +15,19 @@ from clusters.manifests.workload_labels import TRIAL_LABEL
 
 
 def trial_name(app: str) -> str:
-    """Of the Deployment."""
+    """Of the second Deployment."""
     return f"{app}-trial"
 
 
 def trial(spec: Spec, place: Place, settings: Settings, pods: int) -> dict[str, Any]:
-    """The Deployment: `pods` of the application's pods with these settings."""
+    """What to apply so that `pods` of the application's pods run with these settings."""
     made = workload(spec, place, settings)
+    if spec.kind == "StatefulSet":
+        made["spec"]["updateStrategy"] = {
+            "type": "RollingUpdate",
+            "rollingUpdate": {"partition": partition(place.replicas, pods)},
+        }
+        return made
     made["metadata"]["name"] = trial_name(place.app)
     made["metadata"]["labels"][TRIAL_LABEL] = "true"
     made["spec"]["replicas"] = pods
@@ -28,6 +36,6 @@ def trial(spec: Spec, place: Place, settings: Settings, pods: int) -> dict[str, 
     return made
 
 
-def share_of(replicas: int, percent: int) -> int:
-    """How many pods that is: at least one, at most all."""
-    return max(1, min(replicas, round(replicas * percent / 100)))
+def partition(replicas: int, pods: int) -> int:
+    """From which ordinal on the pods of a StatefulSet get what is new: the highest `pods` of them."""
+    return max(0, replicas - pods)

@@ -54,8 +54,12 @@ class ConfigRevision(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
     # Why it was withdrawn by itself, {"what", "why", "remedy"}.
     reason = models.JSONField(default=_nothing, blank=True)
-    # Its newest trial: {"share", "seconds", "pods", "operation"}.
+    # Its newest trial: {"stages": [{"share", "pods", "seconds"}], "patience", "kind", "operation"}.
     trial = models.JSONField(default=_nothing, blank=True)
+    # The stage it is at, from 1; whether a person holds it there; up to which stage a person let it go on at once.
+    trial_stage = models.PositiveSmallIntegerField(default=0)
+    trial_held = models.BooleanField(default=False)
+    trial_passed = models.PositiveSmallIntegerField(default=0)
     # Ids of all who wrote in it: in protected environments none of them may publish it.
     editors = models.JSONField(default=_nobody)
     created_by = models.CharField(max_length=150, blank=True)

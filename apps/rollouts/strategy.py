@@ -23,13 +23,15 @@ _AMOUNT = re.compile(r"(\d{1,4})(%?)\Z")
 @dataclass(frozen=True)
 class Strategy:
     """`timeout`: seconds within which the new pods must be available, or the last good release comes back.
-    `automatic_return`: False leaves a failed rollout standing for a person to look at."""
+    `automatic_return`: False leaves a failed rollout standing for a person to look at. `watch`: seconds for which the
+    new pods are watched once they are available; one that restarts or fails its probes then leads back, too."""
 
     type: str = ROLLING
     surge: str = "25%"
     unavailable: str = "0"
     timeout: int = DEFAULT_TIMEOUT
     automatic_return: bool = True
+    watch: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

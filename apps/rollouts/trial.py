@@ -50,3 +50,8 @@ def probe_failures(events: Iterable[Object]) -> dict[str, int]:
             name = str(about.get("name", ""))
             found[name] = found.get(name, 0) + int(each.get("count") or 1)
     return found
+
+
+def newly_failing(known: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+    """How often probes failed since `known` was counted, by pod."""
+    return {name: count - known.get(name, 0) for name, count in now.items() if count > known.get(name, 0)}

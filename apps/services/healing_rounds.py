@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from apps.errors import AppError
 from apps.healing import ladder
 from apps.healing.pods import Looping, looping, stuck
 from apps.manifests.paths import collection
-from apps.models import HealingDecision, Workload
+from apps.models import ConfigRevision, HealingDecision, Workload
 from apps.selectors.way_back import way_back
 from apps.services import healing
 from apps.services.healing_drift import put_back
@@ -66,6 +66,11 @@ def _rows() -> QuerySet[Workload]:
         release__isnull=False,
         adopted={},
     )
+    # While a configuration is on trial, pods differ on purpose, and the trial has its own way back.
+    trials = ConfigRevision.objects.filter(
+        app=OuterRef("app"), environment=OuterRef("environment"), state=ConfigRevision.State.TRIAL
+    )
+    rows = rows.filter(~Exists(trials))
     return rows.select_related(
         "app", "tenant", "environment__cluster", "release", "good_release", "seen_pods"
     )

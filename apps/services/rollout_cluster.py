@@ -119,23 +119,10 @@ def delete_others(context: StepContext, workload: Workload, deployment: Deployme
         workload.good_config_revision,
         deployment.before.get("config_revision"),
     }
-    for each in _settings_objects(workload):
+    for each in settings_objects_of(workload):
         number = ((each.get("metadata") or {}).get("annotations") or {}).get(CONFIG_ANNOTATION, "")
         if each.get("immutable") and number not in {str(known) for known in numbers}:
             _delete(context, client, path_of(each))
-
-
-def delete_trial(context: StepContext, workload: Workload, number: int) -> None:
-    """The pods that try a configuration revision, and the revision's objects unless it is what all run with."""
-    client, namespace = access.kubernetes_for(workload.environment), workload.environment.namespace
-    client_delete(client, path("Deployment", namespace, trial_name(workload.app.name)))
-    context.log(_("Took the pods on trial away."))
-    if number in (workload.config_revision, workload.good_config_revision):
-        return
-    for each in _settings_objects(workload):
-        annotations = (each.get("metadata") or {}).get("annotations") or {}
-        if each.get("immutable") and annotations.get(CONFIG_ANNOTATION) == str(number):
-            client_delete(client, path_of(each))
 
 
 def client_delete(client: Any, place: str) -> None:
@@ -160,7 +147,7 @@ def remove_objects(context: StepContext, workload: Workload) -> None:
         for slot in SLOTS:
             _delete(context, client, path(kind, namespace, _name(workload, slot)))
     _delete(context, client, path("Deployment", namespace, trial_name(workload.app.name)))
-    for each in _settings_objects(workload):
+    for each in settings_objects_of(workload):
         _delete(context, client, path_of(each))
 
 
@@ -189,7 +176,8 @@ def delete_stuck_pods(context: StepContext, workload: Workload, release: str) ->
             _delete(context, client, path("Pod", namespace, pod.name))
 
 
-def _settings_objects(workload: Workload) -> Iterable[Object]:
+def settings_objects_of(workload: Workload) -> Iterable[Object]:
+    """ConfigMaps and Secrets of its configuration, of all revisions."""
     client, namespace = access.kubernetes_for(workload.environment), workload.environment.namespace
     for kind in ("ConfigMap", "Secret"):
         found = client.list(collection(kind, namespace), labelSelector=f"{APP_LABEL}={workload.app.name}")

@@ -32,6 +32,7 @@ from apps.services.rollout_cluster import (
     remove_objects,
     settings_for,
 )
+from apps.services.rollout_watch import stay_well
 from clusters.services.deployment_addons import explained
 from kcloud_site.operations.errors import StepFailed
 from kcloud_site.operations.kinds import StepContext, StepDefinition
@@ -91,6 +92,8 @@ def rollout_step(context: StepContext) -> None:
                 apply_all(context, workload, settings, strategy, slot=slot, switch=True)
                 Workload.objects.filter(pk=workload.pk).update(slot=slot)
                 context.log(_("The Service leads to the new pods."))
+            if strategy.watch:
+                stay_well(context, full(workload.pk) or workload, strategy.watch)
     except StepFailed as failed:
         _return_or_raise(context, workload, deployment, "rollout", failed)
 

@@ -1,4 +1,4 @@
-"""The buttons of a configuration: propose, withdraw, roll back, publish, by stages, copy."""
+"""The buttons of a configuration: propose, withdraw, roll back, publish, copy."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from apps.services import config_stages
 from apps.services import configurations as services
-from apps.views.config_frame import done, opened_place, opened_to_publish, posted_number, revision_of
+from apps.views.config_frame import done, opened_place, opened_to_publish, revision_of
 from clusters.models import Environment
 from clusters.views import answers
 
@@ -55,24 +54,6 @@ def publish(request: HttpRequest, tenant: str, app: str, environment: str, numbe
         lambda: services.publish(revision=revision, by=request.user, expected=expected),
         _("r%(number)s is published.") % {"number": number},
     )
-
-
-@require_POST
-@login_required
-def stage(request: HttpRequest, tenant: str, app: str, environment: str, number: int) -> HttpResponse:
-    """A share of the pods gets it first."""
-    place = opened_to_publish(request, tenant, app, environment)
-    revision = revision_of(place, number)
-
-    def begin() -> None:
-        config_stages.stage(
-            revision=revision,
-            by=request.user,
-            share=posted_number(request, "share", config_stages.DEFAULT_SHARE),
-            seconds=posted_number(request, "seconds", config_stages.DEFAULT_SECONDS),
-        )
-
-    return done(request, place, begin, _("r%(number)s is on trial.") % {"number": number})
 
 
 @require_POST

@@ -7,6 +7,7 @@ from typing import Any
 
 from apps.models import ConfigRevision, Deployment
 from apps.selectors import configurations as reading
+from apps.selectors.config_trials import trial_of
 from apps.selectors.configurations import Use
 from apps.views.config_frame import Place, Shown
 
@@ -42,6 +43,7 @@ class Band:
             "pod_count": len(self.uses),
             "uses": self.uses[:PODS_SHOWN],
             "on_trial": self.on_trial,
+            "trial": trial_of(self.open.row) if self.open else None,
             "is_moving": self.is_moving,
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,8 +113,9 @@ def other_environments(place: Place) -> list[Environment]:
     return list(rows.filter(config_revisions__app=place.app).distinct().order_by("name"))
 
 
-def posted_number(request: HttpRequest, name: str, default: int) -> int:
-    text = request.POST.get(name, "").strip()
+def number_in(data: Mapping[str, Any], name: str, default: int) -> int:
+    """A number of a form; `default` when the field is empty, -1 for what is none."""
+    text = str(data.get(name, "")).strip()
     if not text:
         return default
     return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else -1

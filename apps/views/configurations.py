@@ -14,7 +14,6 @@ from apps.forms import configurations as editor
 from apps.forms.config_import import FORMATS as EXPORTS
 from apps.models import App, ConfigRevision
 from apps.selectors import configurations as reading
-from apps.services import config_stages
 from apps.services import configurations as services
 from apps.views import config_band
 from apps.views.config_frame import Place, Shown, base_of, frame_of, opened_place, other_environments
@@ -152,8 +151,6 @@ def _page(
         "taken": base,
         "exports": EXPORTS,
         "reloads": place.app.reload == App.Reload.HOT,
-        "share": config_stages.DEFAULT_SHARE,
-        "seconds": config_stages.DEFAULT_SECONDS,
     }
     return render(request, "apps/config.html", context, status=status)
 

@@ -183,3 +183,47 @@ def test_four_eyes_hold_at_the_api_too(program, tenant, join, environment, app):
     assert operator_of_tenant.post(f"{AT}/revisions/1/propose").status_code == 200
     answer = operator_of_tenant.post(f"{AT}/revisions/1/publish")
     assert (answer.status_code, answer.json()["code"]) == (403, "four_eyes")
+
+
+# ---- stages
+
+STAGES = {"stages": [{"share": 5, "seconds": 60}, {"share": 50, "seconds": 60}], "patience": 60}
+
+
+def test_stages_are_planned_begun_followed_held_and_given_back(developer, running):  # noqa: F811
+    save(developer, PLAIN)
+    at = f"{AT}/revisions/1"
+    planned = developer.post(f"{at}/plan", STAGES).json()
+    assert [(each["share"], each["pods"]) for each in planned] == [(5, 1), (50, 1), (100, 2)]
+    assert ConfigRevision.objects.get().state == "draft"
+    assert developer.get(f"{at}/trial").status_code == 409
+    assert developer.post(f"{at}/stage", STAGES).status_code == 202
+    ConfigRevision.objects.update(trial_stage=1)
+    seen = developer.get(f"{at}/trial").json()
+    assert [(each["number"], each["state"]) for each in seen["stages"]] == [
+        (1, "now"),
+        (2, "next"),
+        (3, "next"),
+    ]
+    assert (seen["held"], seen["patience"], seen["kind"]) == (False, 60, "Deployment")
+    assert developer.post(f"{at}/trial/hold").json()["held"] is True
+    assert developer.post(f"{at}/trial/proceed", {"stage": 2}).status_code == 412
+    assert developer.post(f"{at}/trial/proceed", {"stage": 1}).json()["held"] is False
+    assert ConfigRevision.objects.get().trial_passed == 1
+    assert developer.post(f"{at}/trial/return").status_code == 202
+    assert ConfigRevision.objects.get().state == "draft"
+
+
+@pytest.mark.parametrize(
+    ("sent", "pointer"),
+    [
+        ({"stages": [{"share": 50, "seconds": 60}, {"share": 20, "seconds": 60}]}, "/share"),
+        ({"share": 50, "seconds": 5}, "/seconds"),
+        ({"patience": 5}, "/patience"),
+        ({"stages": [{"share": n, "seconds": 60} for n in range(1, 9)]}, "/stages"),
+    ],
+)
+def test_odd_stages_are_marked(developer, running, sent, pointer):  # noqa: F811
+    save(developer, PLAIN)
+    refused = developer.post(f"{AT}/revisions/1/stage", sent)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, pointer)

@@ -92,12 +92,16 @@ class FakeControllers(FakeKubernetes):
 
     def _control(self, obj):
         metadata, spec = obj["metadata"], obj["spec"]
-        self._forget_pods(metadata["namespace"], metadata["name"])
+        # Below its partition, the pods of a StatefulSet stay as they are.
+        strategy = (self.objects[path_of(obj)]["spec"].get("updateStrategy") or {}).get("rollingUpdate") or {}
+        self._forget_pods(metadata["namespace"], metadata["name"], strategy.get("partition", 0))
         wanted, image = spec["replicas"], spec["template"]["spec"]["containers"][0]["image"]
         config = (spec["template"]["metadata"].get("annotations") or {}).get("kcloud.local/config")
         works = image not in self.bad and config not in self.bad_configs
         made = wanted if self.quota is None else min(wanted, self.quota)
         for number in range(made):
+            if f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}-{number}" in self.objects:
+                continue
             self._make_pod(metadata, spec["template"], f"{metadata['name']}-{number}", works)
         good = made if works else 0
         conditions = []
@@ -144,7 +148,9 @@ class FakeControllers(FakeKubernetes):
             "status": {"phase": "Running", "conditions": [ready], "containerStatuses": [container]},
         }
 
-    def _forget_pods(self, namespace, owner):
+    def _forget_pods(self, namespace, owner, kept=0):
+        """All pods but the first `kept` ones."""
         for name in [name for name in self.objects if f"/namespaces/{namespace}/pods/" in name]:
-            if name.rsplit("/", 1)[-1].rpartition("-")[0] == owner:
+            whose, _dash, ordinal = name.rsplit("/", 1)[-1].rpartition("-")
+            if whose == owner and (not ordinal.isdigit() or int(ordinal) >= kept):
                 del self.objects[name]

@@ -89,6 +89,7 @@ def make_things(tenant: Any, operator: Any) -> dict[str, dict[str, Any]]:
         "release": {**named, "number": release.number},
         "config_revision": revision,
         "config_action": {**revision, "action": "withdraw"},
+        "config_order": {**revision, "order": "hold"},
         "workload": {**named, "environment": environment.name},
         "healing": {**named, "environment": environment.name, "pk": healing.pk},
         "registry": {"tenant": tenant.name, "pk": _registry(tenant).pk},

@@ -58,8 +58,10 @@ def publish(site, *entries):
     assert made.state == "succeeded", made.reason
 
 
-def stage(site, *entries):
-    asked = config_stages.stage(revision=draft(site, *entries), by=site.by, share=50, seconds=10)
+def stage(site, *entries, wanted=((50, 10), (100, 10)), patience=180):
+    asked = config_stages.stage(
+        revision=draft(site, *entries), by=site.by, wanted=list(wanted), patience=patience
+    )
     return carry_out(asked)
 
 
@@ -75,7 +77,8 @@ def test_publishing_restarts_the_pods_one_after_another_with_the_new_revision(si
 
 
 def test_a_bad_revision_never_gets_beyond_its_share_and_is_withdrawn(site):
-    operation = stage(site, GOOD, BAD)
+    # A pod of this release is ready within five seconds, or never.
+    operation = stage(site, GOOD, BAD, patience=30)
     assert operation.state == State.FAILED
     row = ConfigRevision.objects.get(number=2)
     assert (row.state, "did not stay well" in row.reason["what"]) == ("withdrawn", True), row.reason
@@ -88,6 +91,7 @@ def test_a_good_revision_is_tried_on_half_of_the_pods_then_all_get_it(site):
     assert operation.state == State.SUCCEEDED, operation.failure
     assert revisions_of(pods(**{"kcloud.local/trial": "true"})) == ["3"]
     made = Deployment.objects.get(config_revision=3)
+    assert made.strategy["watch"] == 10
     assert carry_out(Operation.objects.get(pk=made.operation_id)).state == State.SUCCEEDED
     until(lambda: revisions_of(pods()) == ["3", "3"], 60)
     assert not pods(**{"kcloud.local/trial": "true"})
@@ -107,3 +111,35 @@ def test_with_hot_reload_the_file_in_the_same_pods_changes(site):
 
     until(seen, 120)
     assert {each["metadata"]["uid"] for each in pods()} == before
+
+
+def test_a_statefulset_gets_it_from_the_highest_pod_on_and_goes_back_when_it_is_bad(site):
+    App.objects.update(reload="restart")
+    spec = {**releases.spec(), "kind": "StatefulSet", "configuration": {"environment": True}}
+    spec["service"] = {**spec["service"], "headless": True}
+    made = deployments.deploy_release(
+        app=site.app,
+        environment=environment(),
+        release=make_release(site.app, "2.0", spec),
+        by=site.by,
+        replicas=3,
+    )
+    assert carry_out(Operation.objects.get(pk=made.operation_id)).state == State.SUCCEEDED
+    before = by_ordinal()
+    assert stage(site, {**GOOD, "value": "7"}, BAD, wanted=[(34, 10)], patience=30).state == State.FAILED
+    assert by_ordinal() == before
+    operation = stage(site, {**GOOD, "value": "8"}, wanted=[(34, 10), (67, 10)])
+    assert operation.state == State.SUCCEEDED, operation.failure
+    number = ConfigRevision.objects.first().number
+    assert by_ordinal() == {**before, "web-1": str(number), "web-2": str(number)}
+    made = Deployment.objects.get(config_revision=number)
+    assert carry_out(Operation.objects.get(pk=made.operation_id)).state == State.SUCCEEDED
+    until(lambda: set(by_ordinal().values()) == {str(number)}, 60)
+
+
+def by_ordinal():
+    return {
+        each["metadata"]["name"]: each["metadata"]["annotations"].get("kcloud.local/config", "")
+        for each in pods()
+        if not each["metadata"]["labels"].get("kcloud.local/trial")
+    }

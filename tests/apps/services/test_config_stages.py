@@ -34,9 +34,9 @@ TRIAL = f"{WEB}-trial"
 def _hurried_clock(monkeypatch):
     """Five seconds go by with every look at the clock."""
     ticks = itertools.count(0, 5)
-    monkeypatch.setattr(
-        "apps.services.config_stage_steps.time", SimpleNamespace(monotonic=lambda: next(ticks))
-    )
+    clock = SimpleNamespace(monotonic=lambda: next(ticks))
+    for name in ("config_stage_steps", "rollout_watch", "config_trial_return"):
+        monkeypatch.setattr(f"apps.services.{name}.time", clock)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def stage(running, publish, draft, operator):  # noqa: F811
 
     def make(**values):
         return config_stages.stage(
-            revision=draft({**PLAIN, "value": "x"}), by=operator, share=50, seconds=20, **values
+            revision=draft({**PLAIN, "value": "x"}), by=operator, wanted=[(50, 20)], **values
         )
 
     return make
@@ -166,7 +166,23 @@ def test_it_needs_a_second_person_where_that_is_the_rule(running, draft, environ
 )
 def test_odd_numbers_are_refused(stage, draft, operator, share, seconds):  # noqa: F811
     with pytest.raises(ValueRefused):
-        config_stages.stage(revision=draft(PLAIN), by=operator, share=share, seconds=seconds)
+        config_stages.stage(revision=draft(PLAIN), by=operator, wanted=[(share, seconds)])
+
+
+@pytest.mark.parametrize("patience", [0, 10**6, True, "60"])
+def test_odd_patience_is_refused(stage, draft, operator, patience):  # noqa: F811
+    with pytest.raises(ValueRefused, match="10 to 1800"):
+        config_stages.stage(revision=draft(PLAIN), by=operator, patience=patience)
+
+
+def test_patience_ends_a_trial_whose_pods_are_never_there(stage, cluster):  # noqa: F811
+    operation = stage(patience=30)
+    cluster.quota = 0  # no pod can be made: nothing is wrong with any
+    before = len(cluster.asked)
+    assert carry_out(operation).state == "failed"
+    assert second().state == "withdrawn"
+    looks = [each for each in cluster.asked[before:] if each.endswith("/pods")]
+    assert len(looks) < 30  # the clock goes on five seconds with each; 180 s would be about a hundred
 
 
 def test_nothing_that_runs_means_nothing_to_try_on(draft, operator):  # noqa: F811

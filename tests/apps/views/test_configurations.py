@@ -9,6 +9,7 @@ from django.urls import reverse
 from apps.models import ConfigRevision, Deployment, SeenPods, Workload
 from apps.services import configurations as services
 from clusters.models import Environment
+from kcloud_site.operations.models import Step
 from kcloud_site.tenants.models import Membership
 from tests.apps.services.test_configurations import (  # noqa: F401
     PLAIN,
@@ -142,7 +143,7 @@ def test_publish_from_the_page(developer, running, draft, operator):  # noqa: F8
     draft(PLAIN, by=operator)
     text = developer.get(address()).content.decode()
     assert address("config_publish", 1) in text
-    assert address("config_stage", 1) in text
+    assert address("config_plan", 1) in text
     answer = developer.post(address("config_publish", 1), {"expected": "1.1"}, follow=True)
     assert "r1 is published" in answer.content.decode()
     assert Workload.objects.get().config_revision == 1
@@ -153,7 +154,7 @@ def test_staging_from_the_page_and_odd_numbers(developer, running, draft):  # no
     answer = developer.post(address("config_stage", 1), {"share": "-5", "seconds": "60"}, follow=True)
     assert "not a number from 1 to 100" in answer.content.decode()
     answer = developer.post(address("config_stage", 1), {"share": "50", "seconds": "60"}, follow=True)
-    assert "1 pods run it and are watched for 60 s" in answer.content.decode()
+    assert "The trial is about to begin." in answer.content.decode()
 
 
 def test_in_a_protected_environment_a_developer_edits_but_does_not_publish(developer, draft, environment):  # noqa: F811
@@ -281,6 +282,74 @@ def test_a_publication_is_watched_until_all_pods_have_it(developer, running, dra
     after = developer.get(address(), headers=LIVE)
     assert "HX-Refresh" not in after  # what is typed in the editor stays
     assert "hx-get" not in live_part(after)
+
+
+def test_the_plan_is_shown_before_it_begins_and_begins_as_shown(developer, running, draft):  # noqa: F811
+    draft(PLAIN)
+    answer = developer.get(
+        address("config_plan", 1), {"share": ["10", "60"], "seconds": ["20", ""], "patience": "90"}
+    )
+    text = answer.content.decode()
+    rows = re.findall(r'<th scope="row">\d</th><td class="num">(\d+) %</td><td class="num">(\d+)</td>', text)
+    assert rows == [("10", "1"), ("60", "1"), ("100", "2")]
+    assert "ready within 90 s" in text
+    assert "Errors of requests are not looked at" in text
+    form = text[text.index(f'action="{address("config_stage", 1)}"') :]
+    sent = {}
+    for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="(\w+)"', form):
+        sent.setdefault(name, []).append(value)
+    sent.pop("csrfmiddlewaretoken", None)
+    assert developer.post(address("config_stage", 1), sent).status_code == 303
+    facts = ConfigRevision.objects.get().trial
+    assert [(each["share"], each["seconds"]) for each in facts["stages"]] == [(10, 20), (60, 60), (100, 0)]
+    assert facts["patience"] == 90
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"share": ["50", "20"], "seconds": ["60", "60"]}, "Each stage is larger than the one before."),
+        ({"share": "x", "seconds": "60"}, "not a number from 1 to 100"),
+        ({"patience": "0"}, "not a number from 10 to 1800"),
+    ],
+)
+def test_what_is_no_plan_is_said(developer, running, draft, given, said):  # noqa: F811
+    draft(PLAIN)
+    answer = developer.get(address("config_plan", 1), given)
+    assert answer.status_code == 422
+    assert said in answer.content.decode()
+
+
+def test_each_stage_is_explained_and_ordered_from_the_page(developer, running, publish, draft):  # noqa: F811
+    begin_trial(developer, draft, publish)
+    assert "The trial is about to begin." in developer.get(address()).content.decode()
+    ConfigRevision.objects.filter(number=2).update(trial_stage=1)
+    text = developer.get(address(), {"trial": "1"}, headers=LIVE).content.decode()
+    assert "Stage 1 of 2: 1 pods, 50 %." in text
+    assert "They have 180 s to become ready." in text
+    assert "Then all pods get it." in text
+    Step.objects.filter(key="stage-1").update(outcome={"ready": True, "watched": 12.5})
+    assert "watched for 12 of 60 s" in developer.get(address()).content.decode()
+    developer.post(address("config_order", 2, "hold"))
+    text = developer.get(address()).content.decode()
+    assert "A person holds it here" in text
+    assert address("config_order", 2, "hold") not in text
+    developer.post(address("config_order", 2, "proceed"), {"stage": "1"})
+    row = ConfigRevision.objects.get(number=2)
+    assert (row.trial_held, row.trial_passed) == (False, 1)
+    assert developer.post(address("config_order", 2, "explode")).status_code == 404
+    developer.post(address("config_order", 2, "return"))
+    assert ConfigRevision.objects.get(number=2).state == "draft"
+
+
+def test_a_viewer_sees_a_trial_without_its_buttons(client, developer, running, publish, draft, tenant, join):  # noqa: F811
+    begin_trial(developer, draft, publish)
+    ConfigRevision.objects.filter(number=2).update(trial_stage=1)
+    client.force_login(join(tenant, "viewer"))
+    text = client.get(address()).content.decode()
+    assert "Stage 1 of 2" in text
+    assert "/trial/" not in text
+    assert client.post(address("config_order", 2, "hold")).status_code == 403
 
 
 def test_whoever_lost_the_right_sees_no_more_of_a_trial(developer, running, publish, draft, tenant):  # noqa: F811
