@@ -13,13 +13,15 @@ from apps.models import App, Deployment, Pin, Workload
 from apps.rollouts.strategy import BLUE_GREEN, RECREATE, Strategy
 from apps.services import adopting, deployments
 from apps.services import bin as bins
+from apps.services.previewing import preview
 from apps.specs.reading import parse
 from clusters import access
 from clusters.bundle import locations
 from clusters.errors import ResourceNotFound
 from clusters.lab import hosts as lab_hosts
 from clusters.models import Environment
-from clusters.services import deployment
+from clusters.observing.nodes import node_status
+from clusters.services import deployment, observation
 from kcloud_site.demo.sample import IMAGE
 from kcloud_site.operations import services as operations
 from kcloud_site.operations.models import Operation, State
@@ -124,6 +126,90 @@ def test_a_release_runs_with_all_its_pods_behind_its_service(site, client):
     assert (now.state, now.observed["available"], len(pods(client))) == ("healthy", 2, 2)
     slices = "/apis/discovery.k8s.io/v1/namespaces/retail-dev/endpointslices"
     until(lambda: sum(len(each.get("endpoints") or []) for each in client.list(slices)) == 2, 30)
+
+
+def previewed(site, version, replicas=None, **changed):
+    whole = {
+        name: changed.pop(name) for name in ("service", "kind", "volumes", "configuration") if name in changed
+    }
+    made = make_release(site.app, version, {**spec(**changed), **whole})
+    environment = Environment.objects.select_related("cluster", "tenant").get()
+    return preview(app=site.app, environment=environment, release=made, replicas=replicas)
+
+
+def codes(found, level):
+    return {each.problem.code for each in found.findings if each.level == level}
+
+
+def look_at_nodes(cluster):
+    nodes = access.kubernetes_for(cluster).list("/api/v1/nodes")
+    observation.replace_nodes(cluster_pk=cluster.pk, seen=[node_status(each) for each in nodes])
+
+
+def versions(cluster):
+    """What is in the environment and the version of each, as the platform sees it."""
+    client = access.kubernetes_for(cluster)
+    found = {}
+    for plural in ("pods", "services", "configmaps", "secrets", "resourcequotas", "persistentvolumeclaims"):
+        found[plural] = client.list(f"/api/v1/namespaces/retail-dev/{plural}")
+    for plural in ("deployments", "replicasets", "statefulsets"):
+        found[plural] = client.list(f"/apis/apps/v1/namespaces/retail-dev/{plural}")
+    return {
+        (plural, each["metadata"]["name"]): each["metadata"]["resourceVersion"]
+        for plural, some in found.items()
+        for each in some
+    }
+
+
+def test_a_preview_says_what_restarts_and_what_does_not_and_changes_nothing(site):
+    cluster = Environment.objects.get().cluster
+    look_at_nodes(cluster)
+    before = versions(cluster)
+    scaled = previewed(site, "p.1", replicas=3)
+    # The label that tells releases apart is on the pods, so even the same content is rolled out.
+    assert [(each.kind, each.what) for each in scaled.objects] == [
+        ("Service", "same"),
+        ("Deployment", "change"),
+    ]
+    changed = previewed(site, "p.2", environment={"GREETING": "two"})
+    assert {each.kind: each.what for each in changed.objects} == {"Service": "same", "Deployment": "change"}
+    assert (changed.restart.replaced, changed.restart.surge) == (2, 1)
+    assert any(path.startswith("containers.web.env") for path in changed.restart.because)
+    assert {"accepted", "images_there", "quota_fits", "fits"} <= codes(changed, "pass")
+    assert not changed.blocked
+    environment = Environment.objects.select_related("cluster", "tenant").get()
+    first = site.app.releases.get(version="1.0")
+    same = preview(app=site.app, environment=environment, release=first)
+    assert (same.changes_nothing, same.restart.replaced, same.restart.made) == (True, 0, 0)
+    more = preview(app=site.app, environment=environment, release=first, replicas=4)
+    assert (more.restart.replaced, more.restart.made) == (0, 2)
+    assert versions(cluster) == before
+
+
+def test_a_preview_names_what_the_cluster_refuses_and_why(site):
+    cluster = Environment.objects.get().cluster
+    before = versions(cluster)
+    refused = previewed(site, "p.3", service={"ports": [{"name": "http", "port": 80}], "headless": True})
+    assert {each.kind: each.what for each in refused.objects} == {
+        "Service": "refused",
+        "Deployment": "change",
+    }
+    assert "may not change" in refused.objects[0].why
+    assert versions(cluster) == before
+
+
+def test_a_preview_says_of_a_closed_node_that_nothing_can_be_placed(site):
+    cluster = Environment.objects.select_related("cluster").get().cluster
+    platform = access.kubernetes_for(cluster)
+    platform.patch("/api/v1/nodes/r2", {"spec": {"unschedulable": True}})
+    try:
+        look_at_nodes(cluster)
+        found = previewed(site, "p.10", environment={"GREETING": "closed"})
+    finally:
+        platform.patch("/api/v1/nodes/r2", {"spec": {"unschedulable": None}})
+        look_at_nodes(cluster)
+    assert "unschedulable" in codes(found, "block")
+    assert ("closed to new pods", 1) in found.against
 
 
 def test_a_release_whose_probe_fails_goes_back_by_itself_and_is_kept_out(site, client):
