@@ -43,7 +43,7 @@ def stage_steps(operation: Operation) -> Iterable[StepDefinition]:
     stages = [Stage(**each) for each in operation.inputs["stages"]]
     for number, stage in enumerate(stages[:-1], 1):
         title = format_lazy(
-            gettext_lazy("Stage {number}: {share} % of the pods ({pods})"),
+            gettext_lazy("Stage {number}: {share} percent, {pods} pods"),
             number=number,
             share=stage.share,
             pods=stage.pods,
