@@ -27,7 +27,7 @@ from tests.lab.losing_nodes import PODS, Load, ready_off, spread, uids, whole_ag
 from tests.lab.test_deploy import VERSION, _enrol, carry_out, on, planned
 from tests.operations.processes import until
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(3600)]
 LAB, SUBNET = "t-bench-lost", "172.31.237.0/24"
 MASTER, WORKERS, VICTIM = "b1", ["b2", "b3", "b4"], "b4"
 REPLICAS, PAIRS = 6, 3
