@@ -50,6 +50,7 @@ def site(tmp_path_factory, django_db_setup, django_db_blocker):
             site.cluster = planned(site, "bench", [MASTER], WORKERS)
             operation = carry_out(deployment.deploy_cluster(cluster=site.cluster, by=site.by))
             assert operation.state == State.SUCCEEDED, operation.failure
+            site.cluster.refresh_from_db()
             site.admin = access.kubernetes_for(site.cluster)
             yield site
         finally:
