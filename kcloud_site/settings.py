@@ -355,6 +355,7 @@ SPECTACULAR_SETTINGS = {
         "CredentialKind": "clusters.models.Credential.Kind",
         "BundleState": "clusters.models.Bundle.State",
         "HealingMode": "apps.models.HealingConsent.Mode",
+        "ConfigKind": ["variable", "file"],
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -83,7 +83,7 @@ class ExportSerializer(serializers.Serializer[Any]):
     text = serializers.CharField(help_text="Secrets are not in it: a placeholder stands for each.")
 
 
-class ImportSerializer(serializers.Serializer[Any]):
+class ConfigImportSerializer(serializers.Serializer[Any]):
     format = serializers.ChoiceField(choices=exchange.FORMATS)
     text = serializers.CharField(
         allow_blank=True,
@@ -193,23 +193,23 @@ class ConfigurationViewSet(InTenant):
             )
         )
 
-    @extend_schema(request=ImportSerializer, responses=ImportPreviewSerializer)
+    @extend_schema(request=ConfigImportSerializer, responses=ImportPreviewSerializer)
     def preview_import(self, request: Request, **_place: Any) -> Response:
         """What an import would change. Saves nothing."""
         found, where = self._place()
-        chosen = self.valid(serializer=ImportSerializer)
+        chosen = self.valid(serializer=ConfigImportSerializer)
         seen = config_exchange.preview_import(
             app=found, environment=where, text=chosen["text"], form=chosen["format"]
         )
         return Response(ImportPreviewSerializer(seen).data, headers={"ETag": f'"{seen.expected}"'})
 
-    @extend_schema(request=ImportSerializer, responses=ConfigRevisionSerializer)
+    @extend_schema(request=ConfigImportSerializer, responses=ConfigRevisionSerializer)
     def import_draft(self, request: Request, **_place: Any) -> Response:
         """A draft of an exported configuration: a new one, or the next edition of the open one."""
         found, where, base = self._base()
         if base is not None:
             etags.check(request, f'"{base.etag}"')
-        chosen = self.valid(serializer=ImportSerializer)
+        chosen = self.valid(serializer=ConfigImportSerializer)
         saved = config_exchange.import_draft(
             app=found,
             environment=where,
