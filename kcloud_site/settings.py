@@ -356,6 +356,8 @@ SPECTACULAR_SETTINGS = {
         "BundleState": "clusters.models.Bundle.State",
         "HealingMode": "apps.models.HealingConsent.Mode",
         "ConfigKind": ["variable", "file"],
+        "EntryFormat": ["text", "json", "yaml", "properties"],
+        "ExchangeFormat": "apps.configuring.exchange.FORMATS",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

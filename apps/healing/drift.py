@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from clusters.manifests.fields import map_of
 from clusters.observing.environments import CHANGED, MISSING, Difference, changed_by, key_of
 from clusters.observing.nodes import quantity
 
@@ -47,8 +48,8 @@ def _compare(wanted: Object, found: Object | None) -> Difference | None:
 
 
 def _object(wanted: Object, found: Object) -> Iterator[tuple[str, Any, Any]]:
-    labels = _map(_map(found.get("metadata")).get("labels"))
-    for label, value in _map(_map(wanted.get("metadata")).get("labels")).items():
+    labels = map_of(map_of(found.get("metadata")).get("labels"))
+    for label, value in map_of(map_of(wanted.get("metadata")).get("labels")).items():
         if labels.get(label) != value:
             yield f"metadata.labels[{label}]", value, labels.get(label)
     for key, value in wanted.items():
@@ -62,7 +63,7 @@ def _parts(place: str, wanted: Any, found: Any) -> Iterator[tuple[str, Any, Any]
     if _is_nothing(wanted) and _is_nothing(found):
         return
     if isinstance(wanted, Mapping):
-        yield from (_amounts if name in _AMOUNTS else _keys)(place, wanted, _map(found))
+        yield from (_amounts if name in _AMOUNTS else _keys)(place, wanted, map_of(found))
     elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
         for number, (mine, theirs) in enumerate(zip(wanted, found, strict=True)):
             yield from _parts(f"{place}[{number}]", mine, theirs)
@@ -90,7 +91,3 @@ def _is_nothing(value: Any) -> bool:
 
 def _shown(value: Any) -> str:
     return "–" if value is None else str(value)
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from clusters.manifests.fields import map_of
+
 # Beyond its grace period a pod may take this long; then its agent does not do its work.
 LATE = timedelta(seconds=60)
 _ENDED_FOR_MEMORY = "OOMKilled"
@@ -42,9 +44,9 @@ def looping(pods: Iterable[Mapping[str, Any]]) -> Looping:
     """What waits in CrashLoopBackOff, or ended just now after several tries."""
     names, oom, restarts, evidence = [], False, 0, ""
     for pod in pods:
-        if _map(pod.get("metadata")).get("deletionTimestamp"):
+        if map_of(pod.get("metadata")).get("deletionTimestamp"):
             continue
-        for each in _list(_map(pod.get("status")).get("containerStatuses")):
+        for each in _list(map_of(pod.get("status")).get("containerStatuses")):
             count = each.get("restartCount")
             if not _loops(each) or not isinstance(count, int):
                 continue
@@ -52,7 +54,7 @@ def looping(pods: Iterable[Mapping[str, Any]]) -> Looping:
             ended = _ended(each)
             oom = oom or ended.get("reason") == _ENDED_FOR_MEMORY
             if count >= restarts:
-                pod_name = _map(pod.get("metadata")).get("name", "")
+                pod_name = map_of(pod.get("metadata")).get("name", "")
                 restarts = count
                 evidence = f"{pod_name}: {ended.get('reason', '')}, exit code {ended.get('exitCode', '?')}"
     return Looping(tuple(dict.fromkeys(names)), oom, restarts, evidence)
@@ -62,7 +64,7 @@ def stuck(pods: Iterable[Mapping[str, Any]], now: datetime) -> list[StuckPod]:
     """Those whose time to end is over since LATE."""
     found = []
     for pod in pods:
-        metadata = _map(pod.get("metadata"))
+        metadata = map_of(pod.get("metadata"))
         due = _moment(metadata.get("deletionTimestamp"))
         if due is None or now - due < LATE:
             continue
@@ -71,7 +73,7 @@ def stuck(pods: Iterable[Mapping[str, Any]], now: datetime) -> list[StuckPod]:
             StuckPod(
                 str(metadata.get("name", "")),
                 str(metadata.get("uid", "")),
-                str(_map(pod.get("spec")).get("nodeName", "")),
+                str(map_of(pod.get("spec")).get("nodeName", "")),
                 due,
                 ended=_has_ended(pod),
                 finalizers=tuple(map(str, finalizers)) if isinstance(finalizers, list) else (),
@@ -82,19 +84,19 @@ def stuck(pods: Iterable[Mapping[str, Any]], now: datetime) -> list[StuckPod]:
 
 def _has_ended(pod: Mapping[str, Any]) -> bool:
     """Whether every container is reported to have ended. One of which nothing was reported may run."""
-    states = [_map(each.get("state")) for each in _list(_map(pod.get("status")).get("containerStatuses"))]
-    return bool(states) and all(_map(each.get("terminated")) for each in states)
+    states = [map_of(each.get("state")) for each in _list(map_of(pod.get("status")).get("containerStatuses"))]
+    return bool(states) and all(map_of(each.get("terminated")) for each in states)
 
 
 def _loops(container: Mapping[str, Any]) -> bool:
-    state = _map(container.get("state"))
-    waiting = _map(state.get("waiting")).get("reason") == "CrashLoopBackOff"
-    return waiting or (not container.get("ready") and bool(_map(state.get("terminated"))))
+    state = map_of(container.get("state"))
+    waiting = map_of(state.get("waiting")).get("reason") == "CrashLoopBackOff"
+    return waiting or (not container.get("ready") and bool(map_of(state.get("terminated"))))
 
 
 def _ended(container: Mapping[str, Any]) -> Mapping[str, Any]:
-    state, last = _map(container.get("state")), _map(container.get("lastState"))
-    return _map(state.get("terminated")) or _map(last.get("terminated"))
+    state, last = map_of(container.get("state")), map_of(container.get("lastState"))
+    return map_of(state.get("terminated")) or map_of(last.get("terminated"))
 
 
 def _moment(value: Any) -> datetime | None:
@@ -105,9 +107,5 @@ def _moment(value: Any) -> datetime | None:
     return found if found.tzinfo else None
 
 
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
 def _list(value: Any) -> list[Mapping[str, Any]]:
-    return [_map(each) for each in value] if isinstance(value, list) else []
+    return [map_of(each) for each in value] if isinstance(value, list) else []

@@ -12,6 +12,7 @@ from typing import Any
 from apps.importing.compose_values import short_name
 from apps.importing.objects_pod import read_pod
 from apps.importing.outcome import CHANGED, IGNORED, REFUSED, TAKEN, Candidate, Notes, Understood
+from clusters.manifests.fields import map_of, maps_of
 from clusters.problems import gettext_noop as _
 
 Object = Mapping[str, Any]
@@ -86,7 +87,7 @@ def _candidate(found: Object, by_kind: Mapping[str, list[Object]]) -> Candidate:
 
 
 def _add_claims(made: dict[str, Any], spec: Object, notes: Notes) -> None:
-    for each in maps(spec.get("volumeClaimTemplates")):
+    for each in maps_of(spec.get("volumeClaimTemplates")):
         wanted = map_of(each.get("spec"))
         size = map_of(map_of(wanted.get("resources")).get("requests")).get("storage", "1Gi")
         volume = {
@@ -109,7 +110,7 @@ def _add_service(made: dict[str, Any], labels: Object, services: list[Object], n
         if made.get("service"):
             notes.add("service", IGNORED, _("It has one Service here; the first one is taken."))
             return
-        ports = [found for port in maps(spec.get("ports")) if (found := _service_port(port, made))]
+        ports = [found for port in maps_of(spec.get("ports")) if (found := _service_port(port, made))]
         if ports:
             made["service"] = {"ports": ports, "headless": spec.get("clusterIP") == "None"}
         if spec.get("type") in ("NodePort", "LoadBalancer"):
@@ -140,13 +141,3 @@ def _add_scaling(made: dict[str, Any], kind: str, name: str, scalers: list[Objec
         target = map_of(spec.get("scaleTargetRef"))
         if (target.get("kind"), target.get("name")) == (kind, name):
             made["scaling"] = {"min": spec.get("minReplicas", 1), "max": spec.get("maxReplicas", 1)}
-
-
-def map_of(value: Any) -> Mapping[str, Any]:
-    """The map, or an empty one."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def maps(value: Any) -> list[Mapping[str, Any]]:
-    """The maps in a list."""
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []

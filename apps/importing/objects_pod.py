@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apps.importing.outcome import CHANGED, IGNORED, REFUSED, Notes
+from clusters.manifests.fields import map_of, maps_of
 from clusters.problems import gettext_noop as _
 
 Object = Mapping[str, Any]
@@ -45,13 +46,13 @@ def read_pod(pod: Object, by_kind: Mapping[str, list[Object]], notes: Notes) -> 
         if pod.get(key):
             notes.add(f"spec.{key}", IGNORED, _("This has no counterpart here."))
     known = _volumes(pod, made, notes)
-    configs = {_name(each): _map(each.get("data")) for each in by_kind.get("ConfigMap", [])}
+    configs = {_name(each): map_of(each.get("data")) for each in by_kind.get("ConfigMap", [])}
     made.spec["containers"] = [
         _container(each, index, known, configs, made, notes)
-        for index, each in enumerate(_maps(pod.get("containers")))
+        for index, each in enumerate(maps_of(pod.get("containers")))
     ]
-    security = _map(pod.get("securityContext"))
-    first = _map(next(iter(_maps(pod.get("containers"))), {}).get("securityContext"))
+    security = map_of(pod.get("securityContext"))
+    first = map_of(next(iter(maps_of(pod.get("containers"))), {}).get("securityContext"))
     user = first.get("runAsUser", security.get("runAsUser"))
     if isinstance(user, int) and user > 0:
         made.spec["run_as"] = user
@@ -69,11 +70,11 @@ def read_pod(pod: Object, by_kind: Mapping[str, list[Object]], notes: Notes) -> 
 def _volumes(pod: Object, made: Pod, notes: Notes) -> set[str]:
     """The volumes that are taken over."""
     known = set()
-    for each in _maps(pod.get("volumes")):
+    for each in maps_of(pod.get("volumes")):
         name = str(each.get("name", ""))
         place = f"spec.volumes.{name}"
         if "emptyDir" in each:
-            size = _map(each["emptyDir"]).get("sizeLimit")
+            size = map_of(each["emptyDir"]).get("sizeLimit")
             made.spec.setdefault("volumes", []).append(
                 {"name": name, "type": "empty", **({"size": str(size)} if size else {})}
             )
@@ -83,7 +84,7 @@ def _volumes(pod: Object, made: Pod, notes: Notes) -> set[str]:
         elif "persistentVolumeClaim" in each:
             text = _("The claim %(name)s is not taken over: make it a StatefulSet with a claim of its own.")
             notes.add(
-                place, REFUSED, text, name=str(_map(each["persistentVolumeClaim"]).get("claimName", ""))
+                place, REFUSED, text, name=str(map_of(each["persistentVolumeClaim"]).get("claimName", ""))
             )
         elif "configMap" in each or "secret" in each:
             notes.add(place, CHANGED, _("Put these files into the configuration of the application."))
@@ -100,18 +101,18 @@ def _container(
     for key in ("command", "args"):
         if words := _words(each.get(key)):
             made[key] = words
-    ports = [_port(port, number) for number, port in enumerate(_maps(each.get("ports")))]
+    ports = [_port(port, number) for number, port in enumerate(maps_of(each.get("ports")))]
     if ports:
         made["ports"] = ports
     environment = _environment(each, configs, pod, notes, place)
     if environment:
         made["environment"] = environment
-    resources = _resources(_map(each.get("resources")))
+    resources = _resources(map_of(each.get("resources")))
     if resources:
         made["resources"] = resources
     numbers = {port["name"]: port["port"] for port in ports}
     probes = {
-        name: _probe(_map(each[f"{name}Probe"]), numbers)
+        name: _probe(map_of(each[f"{name}Probe"]), numbers)
         for name in ("startup", "readiness", "liveness")
         if each.get(f"{name}Probe")
     }
@@ -123,19 +124,19 @@ def _container(
             "path": str(m.get("mountPath", "")),
             "read_only": m.get("readOnly") is True,
         }
-        for m in _maps(each.get("volumeMounts"))
+        for m in maps_of(each.get("volumeMounts"))
         if m.get("name") in volumes
     ]
     if mounts:
         made["mounts"] = mounts
-    _refuse_powers(_map(each.get("securityContext")), notes, place)
+    _refuse_powers(map_of(each.get("securityContext")), notes, place)
     return made
 
 
 def _refuse_powers(security: Object, notes: Notes, place: str) -> None:
     if security.get("privileged"):
         notes.add(f"{place}.securityContext", REFUSED, _("It would be the node's administrator."))
-    if _map(security.get("capabilities")).get("add"):
+    if map_of(security.get("capabilities")).get("add"):
         text = _("Added capabilities are refused in environments of tenants.")
         notes.add(f"{place}.securityContext", REFUSED, text)
 
@@ -149,18 +150,18 @@ def _environment(
     each: Object, configs: Mapping[str, Object], pod: Pod, notes: Notes, place: str
 ) -> dict[str, str]:
     found: dict[str, str] = {}
-    for source in _maps(each.get("envFrom")):
-        name = str(_map(source.get("configMapRef")).get("name", ""))
+    for source in maps_of(each.get("envFrom")):
+        name = str(map_of(source.get("configMapRef")).get("name", ""))
         if name in configs:
             found |= {str(key): str(value) for key, value in configs[name].items()}
         else:
             text = _("Variables of %(name)s are not in the file: put them into the configuration.")
-            secret = str(_map(source.get("secretRef")).get("name", ""))
+            secret = str(map_of(source.get("secretRef")).get("name", ""))
             notes.add(f"{place}.envFrom", CHANGED, text, name=name or secret)
-    for variable in _maps(each.get("env")):
+    for variable in maps_of(each.get("env")):
         name, value = str(variable.get("name", "")), variable.get("value")
-        reference = _map(variable.get("valueFrom"))
-        config = _map(reference.get("configMapKeyRef"))
+        reference = map_of(variable.get("valueFrom"))
+        config = map_of(reference.get("configMapKeyRef"))
         if "valueFrom" not in variable:
             found[name] = "" if value is None else str(value)
         elif str(config.get("name")) in configs:
@@ -183,7 +184,7 @@ def _resources(wanted: Object) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for part in ("requests", "limits"):
         amounts = {
-            key: str(value) for key, value in _map(wanted.get(part)).items() if key in ("cpu", "memory")
+            key: str(value) for key, value in map_of(wanted.get(part)).items() if key in ("cpu", "memory")
         }
         if amounts:
             found[part] = amounts
@@ -192,7 +193,7 @@ def _resources(wanted: Object) -> dict[str, Any]:
 
 def _probe(probe: Object, ports: Mapping[str, int]) -> dict[str, Any]:
     handler = next((key for key in _HANDLERS if key in probe), "tcpSocket")
-    action = _map(probe.get(handler))
+    action = map_of(probe.get(handler))
     made: dict[str, Any] = {"type": _HANDLERS[handler]}
     if handler == "exec":
         made["command"] = _words(action.get("command"))
@@ -220,12 +221,4 @@ def _words(value: Any) -> list[str]:
 
 
 def _name(each: Object) -> str:
-    return str(_map(each.get("metadata")).get("name", ""))
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _maps(value: Any) -> list[Mapping[str, Any]]:
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+    return str(map_of(each.get("metadata")).get("name", ""))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from clusters.manifests.fields import map_of, maps_of
 from clusters.manifests.workload_labels import CONFIG_ANNOTATION, RELEASE_LABEL
 
 Object = Mapping[str, Any]
@@ -78,9 +79,9 @@ class Progress:
 
 def judge(found: Object, pods: Iterable[Object], release: str) -> Progress:
     """`found`: the Deployment or StatefulSet; `pods`: all of the application's; `release`: what the new ones carry."""
-    spec, status = _map(found.get("spec")), _map(found.get("status"))
+    spec, status = map_of(found.get("spec")), map_of(found.get("status"))
     wanted = _count(spec.get("replicas"), 1)
-    seen = _count(status.get("observedGeneration")) >= _count(_map(found.get("metadata")).get("generation"))
+    seen = _count(status.get("observedGeneration")) >= _count(map_of(found.get("metadata")).get("generation"))
     states = sorted(
         (pod_state(each) for each in pods), key=lambda each: (not each.reason, each.ready, each.name)
     )
@@ -101,17 +102,17 @@ def judge(found: Object, pods: Iterable[Object], release: str) -> Progress:
 
 def pod_state(pod: Object) -> PodState:
     """One pod in a line."""
-    metadata, status = _map(pod.get("metadata")), _map(pod.get("status"))
-    conditions = {each.get("type"): each for each in _maps(status.get("conditions"))}
-    containers = [*_maps(status.get("initContainerStatuses")), *_maps(status.get("containerStatuses"))]
+    metadata, status = map_of(pod.get("metadata")), map_of(pod.get("status"))
+    conditions = {each.get("type"): each for each in maps_of(status.get("conditions"))}
+    containers = [*maps_of(status.get("initContainerStatuses")), *maps_of(status.get("containerStatuses"))]
     reason, message = _trouble(containers, conditions, status)
     return PodState(
         name=str(metadata.get("name", "")),
-        release=str(_map(metadata.get("labels")).get(RELEASE_LABEL, "")),
-        config=str(_map(metadata.get("annotations")).get(CONFIG_ANNOTATION, "")),
-        node=str(_map(pod.get("spec")).get("nodeName", "")),
+        release=str(map_of(metadata.get("labels")).get(RELEASE_LABEL, "")),
+        config=str(map_of(metadata.get("annotations")).get(CONFIG_ANNOTATION, "")),
+        node=str(map_of(pod.get("spec")).get("nodeName", "")),
         phase=str(status.get("phase", "")),
-        ready=_map(conditions.get("Ready")).get("status") == "True",
+        ready=map_of(conditions.get("Ready")).get("status") == "True",
         restarts=sum(_count(each.get("restartCount")) for each in containers),
         reason=reason,
         message=message[:500],
@@ -121,21 +122,21 @@ def pod_state(pod: Object) -> PodState:
 
 def _trouble(containers: list[Object], conditions: Mapping[Any, Object], status: Object) -> tuple[str, str]:
     for each in containers:
-        waiting = _map(_map(each.get("state")).get("waiting"))
+        waiting = map_of(map_of(each.get("state")).get("waiting"))
         if waiting.get("reason") in WAITING_IS_WRONG:
-            died = _map(_map(each.get("lastState")).get("terminated"))
+            died = map_of(map_of(each.get("lastState")).get("terminated"))
             why = str(died.get("reason", "")) if waiting["reason"] == "CrashLoopBackOff" else ""
             return str(waiting["reason"]), " ".join(filter(None, (why, str(waiting.get("message", "")))))
-    scheduled = _map(conditions.get("PodScheduled"))
+    scheduled = map_of(conditions.get("PodScheduled"))
     if scheduled.get("status") == "False":
         return str(scheduled.get("reason", "Unschedulable")), str(scheduled.get("message", ""))
     for each in containers:
-        ended = _map(_map(each.get("state")).get("terminated"))
+        ended = map_of(map_of(each.get("state")).get("terminated"))
         if ended and ended.get("exitCode"):
             return str(ended.get("reason", "Error")), f"exit code {ended.get('exitCode')}"
     if status.get("phase") == "Failed":
         return str(status.get("reason", "Failed")), str(status.get("message", ""))
-    ready = _map(conditions.get("Ready"))
+    ready = map_of(conditions.get("Ready"))
     if status.get("phase") == "Running" and ready.get("status") == "False":
         return "NotReady", str(ready.get("message", ""))
     return "", ""
@@ -143,7 +144,7 @@ def _trouble(containers: list[Object], conditions: Mapping[Any, Object], status:
 
 def _stuck(status: Object, mine: list[PodState]) -> tuple[str, bool]:
     """What it waits for, and whether waiting is in vain."""
-    for each in _maps(status.get("conditions")):
+    for each in maps_of(status.get("conditions")):
         if each.get("type") == "ReplicaFailure" and each.get("status") == "True":
             return f"{each.get('reason', '')}: {each.get('message', '')}"[:500], True
     for pod in mine:
@@ -153,14 +154,6 @@ def _stuck(status: Object, mine: list[PodState]) -> tuple[str, bool]:
     if waiting is None:
         return "", False
     return f"{waiting.name}: {waiting.reason} {waiting.message}".strip(), waiting.reason == "InvalidImageName"
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _maps(value: Any) -> list[Mapping[str, Any]]:
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
 def _count(value: Any, default: int = 0) -> int:

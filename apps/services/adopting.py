@@ -29,6 +29,7 @@ from apps.services.importing import problems_of
 from apps.specs.reading import parse
 from clusters import access
 from clusters.errors import ClusterError
+from clusters.manifests.fields import map_of, maps_of
 from clusters.manifests.workload_labels import APP_LABEL
 from clusters.models import Environment
 from kcloud_site.audit import trail
@@ -63,8 +64,8 @@ def found_in(environment: Environment) -> list[Found]:
     found = []
     for kind in objects.WORKLOADS:
         for each in listed[kind]:
-            metadata = objects.map_of(each.get("metadata"))
-            ours = APP_LABEL in objects.map_of(metadata.get("labels"))
+            metadata = map_of(each.get("metadata"))
+            ours = APP_LABEL in map_of(metadata.get("labels"))
             if not ours and (kind, metadata.get("name")) not in adopted:
                 found.append(_found(kind, each, listed, environment))
     return sorted(found, key=lambda each: (bool(each.refusal), each.name))
@@ -167,13 +168,13 @@ def _found(kind: str, each: Object, listed: Mapping[str, list[Any]], environment
     # Items of a list come without their kind.
     whole = [{**row, "kind": other} for other in ("Service", "ConfigMap") for row in listed[other]]
     candidate = objects.read([{**each, "kind": kind}, *whole]).candidates[0]
-    spec = objects.map_of(each.get("spec"))
-    selector = objects.map_of(spec.get("selector"))
-    labels = {str(key): str(value) for key, value in objects.map_of(selector.get("matchLabels")).items()}
+    spec = map_of(each.get("spec"))
+    selector = map_of(spec.get("selector"))
+    labels = {str(key): str(value) for key, value in map_of(selector.get("matchLabels")).items()}
     made = Found(
         candidate=_with_digests(candidate, labels, listed["Pod"]),
         kind=kind,
-        name=str(objects.map_of(each.get("metadata")).get("name", "")),
+        name=str(map_of(each.get("metadata")).get("name", "")),
         selector=labels,
         services=tuple(_leading_to(spec, listed["Service"])),
     )
@@ -195,13 +196,13 @@ def _refusal(found: Found, has_expressions: bool) -> str:
 
 def _leading_to(spec: Object, services: list[Any]) -> list[str]:
     """The Services that lead to its pods."""
-    template = objects.map_of(objects.map_of(spec.get("template")).get("metadata"))
-    labels = objects.map_of(template.get("labels"))
+    template = map_of(map_of(spec.get("template")).get("metadata"))
+    labels = map_of(template.get("labels"))
     found = []
     for each in services:
-        selector = objects.map_of(objects.map_of(each.get("spec")).get("selector"))
+        selector = map_of(map_of(each.get("spec")).get("selector"))
         if selector and selector.items() <= labels.items():
-            found.append(str(objects.map_of(each.get("metadata")).get("name", "")))
+            found.append(str(map_of(each.get("metadata")).get("name", "")))
     return found
 
 
@@ -209,9 +210,9 @@ def _with_digests(candidate: Candidate, selector: Mapping[str, str], pods: list[
     """Its images as the nodes pulled them, where a running pod tells."""
     digests: dict[str, str] = {}
     for pod in pods:
-        labels = objects.map_of(objects.map_of(pod.get("metadata")).get("labels"))
+        labels = map_of(map_of(pod.get("metadata")).get("labels"))
         if selector and selector.items() <= labels.items():
-            for status in objects.maps(objects.map_of(pod.get("status")).get("containerStatuses")):
+            for status in maps_of(map_of(pod.get("status")).get("containerStatuses")):
                 _name, at, digest = str(status.get("imageID", "")).rpartition("@")
                 if at and digest.startswith("sha256:"):
                     digests[str(status.get("name"))] = digest

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from clusters.manifests.fields import map_of
 from clusters.manifests.workload_labels import APP_LABEL
 
 What = Literal["replace", "fence", "leave"]
@@ -39,21 +40,17 @@ def placed(pods: Iterable[Mapping[str, Any]]) -> list[Placed]:
 
 
 def _placed(pod: Mapping[str, Any]) -> Placed:
-    metadata = _map(pod.get("metadata"))
+    metadata = map_of(pod.get("metadata"))
     owners = metadata.get("ownerReferences")
-    kinds = [str(_map(each).get("kind")) for each in owners] if isinstance(owners, list) else []
+    kinds = [str(map_of(each).get("kind")) for each in owners] if isinstance(owners, list) else []
     return Placed(
         namespace=str(metadata.get("namespace", "")),
         name=str(metadata.get("name", "")),
         uid=str(metadata.get("uid", "")),
-        app=str(_map(metadata.get("labels")).get(APP_LABEL, "")),
+        app=str(map_of(metadata.get("labels")).get(APP_LABEL, "")),
         what=_BY_OWNER.get(kinds[0], "leave") if kinds else "leave",
     )
 
 
 def _has_ended(pod: Mapping[str, Any]) -> bool:
-    return _map(pod.get("status")).get("phase") in ("Succeeded", "Failed")
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return map_of(pod.get("status")).get("phase") in ("Succeeded", "Failed")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from clusters.manifests.fields import map_of
 from clusters.observing.nodes import quantity
 from kcloud_site.tenants.resources import Resources
 
@@ -50,7 +51,7 @@ def differences(wanted: Iterable[Object], found: Iterable[Object]) -> list[Diffe
 
 def key_of(obj: Object) -> tuple[str, str, str]:
     """Kind, namespace and name."""
-    metadata = _map(obj.get("metadata"))
+    metadata = map_of(obj.get("metadata"))
     return (str(obj.get("kind", "")), str(metadata.get("namespace", "")), str(metadata.get("name", "")))
 
 
@@ -61,7 +62,7 @@ def is_as_wanted(wanted: Object, found: Object) -> bool:
 
 def used(quota: Object) -> Resources | None:
     """What a namespace uses by its ResourceQuota's own count; None while nothing was counted."""
-    counted = _map(_map(quota.get("status")).get("used"))
+    counted = map_of(map_of(quota.get("status")).get("used"))
     if not counted:
         return None
 
@@ -79,13 +80,13 @@ def used(quota: Object) -> Resources | None:
 
 def running_pods(pods: Iterable[Object]) -> int:
     """How many pods a quota counts: all that have not ended."""
-    return sum(1 for pod in pods if _map(pod.get("status")).get("phase") not in ("Succeeded", "Failed"))
+    return sum(1 for pod in pods if map_of(pod.get("status")).get("phase") not in ("Succeeded", "Failed"))
 
 
 def why_not_gone(namespace: Object) -> str:
     """What keeps a namespace from going, in Kubernetes' words; empty when it does not say."""
-    conditions = _map(namespace.get("status")).get("conditions")
-    rows = [_map(row) for row in conditions] if isinstance(conditions, list) else []
+    conditions = map_of(namespace.get("status")).get("conditions")
+    rows = [map_of(row) for row in conditions] if isinstance(conditions, list) else []
     said = [str(row.get("message", "")) for row in rows if row.get("status") == "True"]
     return " ".join(text for text in said if text)
 
@@ -109,8 +110,8 @@ def _compare(wanted: Object, found: Object | None) -> Difference | None:
 
 
 def _differing(wanted: Object, found: Object) -> Iterable[tuple[str, Any, Any]]:
-    has = _map(_map(found.get("metadata")).get("labels"))
-    for label, value in _map(_map(wanted.get("metadata")).get("labels")).items():
+    has = map_of(map_of(found.get("metadata")).get("labels"))
+    for label, value in map_of(map_of(wanted.get("metadata")).get("labels")).items():
         if has.get(label) != value:
             yield f"metadata.labels[{label}]", value, has.get(label)
     for key, value in wanted.items():
@@ -157,7 +158,7 @@ def _amount(value: Any) -> Any:
 
 def changed_by(found: Object) -> str:
     """The last other hand on the object, by `managedFields`; status is the controllers' own business."""
-    rows = _map(found.get("metadata")).get("managedFields")
+    rows = map_of(found.get("metadata")).get("managedFields")
     others = [
         (str(row.get("time", "")), str(row.get("manager", "")))
         for row in (rows if isinstance(rows, list) else [])
@@ -171,7 +172,3 @@ def changed_by(found: Object) -> str:
 
 def _shown(value: Any) -> str:
     return "–" if value is None else str(value)
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
