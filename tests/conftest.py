@@ -13,7 +13,14 @@ os.environ.setdefault(
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+import hypothesis
 import pytest
+
+# A slow machine is no fault of the product's: examples are counted, never timed.
+hypothesis.settings.register_profile(
+    "kcloud", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("kcloud")
 
 # Real databases for tests of several processes; here, so that there is one template of each in a run.
 pytest_plugins = ["tests.databases"]

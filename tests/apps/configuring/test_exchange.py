@@ -4,7 +4,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from apps.configuring import exchange, lines
@@ -33,7 +33,6 @@ def back(form, text, there):
     return parse(merged(form, read(form, text), there), kept)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(FORMATS), ENTRIES)
 @example("yaml", (Entry("A", value="\x85\u2028\u2029\ufeff\r\n\n  x: [*"),))
 @example("properties", (Entry("A.b-c", value="  =:#!\\\U0001f600\n"),))

@@ -38,7 +38,7 @@ def said(report):
         yield from (each.title_in(str), each.cause_in(str), each.remedy_in(str))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.dictionaries(st.sampled_from(NAMES), anything | st.lists(anything, max_size=3)))
 def test_any_json_gets_a_report_that_can_be_shown(content):
     report = doctor.diagnose(Facts.of(content))
@@ -53,7 +53,7 @@ def status(reason, message):
     return {"name": "main", "state": {"waiting": {"reason": reason, "message": message}}}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(["ErrImagePull", "CreateContainerConfigError", "RunContainerError", "CrashLoopBackOff"])
     | st.text(),
@@ -75,7 +75,7 @@ def test_any_words_of_a_node_can_be_shown(reason, message, line):
     assert list(said(doctor.diagnose(facts)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(anything)
 def test_any_json_gets_advice_that_can_be_shown(content):
     for problem in coach.advise(content):

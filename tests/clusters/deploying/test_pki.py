@@ -197,7 +197,7 @@ LABELS = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
 ADDRESSES = st.ip_addresses(v=4).map(str)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(names=st.sets(st.one_of(LABELS, ADDRESSES), min_size=1, max_size=8), server=st.booleans())
 def test_a_certificate_carries_exactly_the_names_asked_for(made, names, server):
     authority = KeyPair(made["ca.crt"], made["ca.key"])

@@ -1,6 +1,6 @@
 """What changes between two plans, forwards, backwards and in words."""
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from clusters.planning.difference import Change, apply, difference
 from clusters.planning.plan import to_data
@@ -11,19 +11,16 @@ def unordered(one):
     return {**to_data(one), "pools": sorted(to_data(one)["pools"], key=lambda pool: pool["name"])}
 
 
-@settings(deadline=None)
 @given(plans(), plans())
 def test_applying_the_difference_gives_the_new_plan(old, new):
     assert unordered(apply(old, difference(old, new))) == unordered(new)
 
 
-@settings(deadline=None)
 @given(plans())
 def test_a_plan_differs_from_itself_in_nothing(one):
     assert difference(one, one) == []
 
 
-@settings(deadline=None)
 @given(plans(), plans())
 def test_the_difference_backwards_is_the_same_with_sides_exchanged(old, new):
     forwards = [(change.path, change.before, change.after) for change in difference(old, new)]

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Network
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clusters.planning.networks import (
@@ -67,7 +67,6 @@ def test_a_pod_network_must_hold_a_24_for_every_node():
     assert problem.remedy == "Use a /21 or larger."
 
 
-@settings(deadline=None)
 @given(st.integers(1, 1000))
 def test_the_prefix_for_nodes_is_the_smallest_network_that_holds_them(nodes):
     prefix = prefix_for_nodes(nodes)
@@ -90,7 +89,6 @@ def networks(lowest=8):
     return st.builds(inside, ranges, st.integers(lowest, 26), st.integers(0, 2**20))
 
 
-@settings(deadline=None)
 @given(networks(), st.lists(networks(), max_size=12))
 def test_a_suggested_network_is_really_free_private_and_of_the_wanted_size(wanted, taken):
     free = free_network(wanted, taken)
@@ -100,14 +98,12 @@ def test_a_suggested_network_is_really_free_private_and_of_the_wanted_size(wante
         assert private_range(free) is not None
 
 
-@settings(deadline=None)
 @given(networks(), st.lists(networks(), max_size=12))
 def test_what_is_free_already_is_suggested_itself(wanted, taken):
     if overlapping(wanted, taken) is None:
         assert free_network(wanted, taken) == wanted
 
 
-@settings(deadline=None)
 @given(networks(lowest=14), st.lists(networks(lowest=18), max_size=6))
 def test_a_small_need_in_a_large_range_is_always_met(wanted, taken):
     assert free_network(wanted, taken) is not None

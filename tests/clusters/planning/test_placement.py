@@ -1,7 +1,7 @@
 """Which host serves which pool: by name, by count, and always the same."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clusters.planning.placement import natural, place, resolve_pools
@@ -29,7 +29,6 @@ def test_too_few_spare_hosts_are_refused_with_the_sum():
         resolve_pools(spec({"name": "a", "count": 3}), ["h1"])
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 6), min_size=1, max_size=4),
     st.sets(st.integers(0, 30), max_size=20),
@@ -46,7 +45,6 @@ def test_placement_is_the_same_for_any_order_and_gives_no_host_twice(counts, spa
     assert found.missing == sum(counts) - len(given_out)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 4), min_size=1, max_size=3), st.sets(st.integers(0, 30), min_size=12, max_size=20)
 )

@@ -211,14 +211,14 @@ anything = st.recursive(
 FIELDS = plan.PlanSpec.__struct_fields__
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=8), anything, max_size=10) | anything)
 def test_whatever_is_given_parse_answers_a_plan_or_names_problems(given_data):
     for problem in problems_in(given_data):
         assert problem.message
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(FIELDS), anything)
 def test_one_wrong_field_in_a_good_plan_is_blamed_on_that_field(field, value):
     blamed = {problem.path.split(".")[0] for problem in problems_in(data(**{field: value}))}
@@ -226,13 +226,11 @@ def test_one_wrong_field_in_a_good_plan_is_blamed_on_that_field(field, value):
     assert blamed <= {field, "pools", "network"}
 
 
-@settings(deadline=None)
 @given(plans())
 def test_a_plan_survives_the_way_to_json_and_back(one):
     assert parse(to_data(one)) == one
 
 
-@settings(deadline=None)
 @given(plans())
 def test_every_accepted_plan_keeps_the_invariants(one):
     assert len(one.masters) in (1, 3)

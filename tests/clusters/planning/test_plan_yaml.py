@@ -9,13 +9,13 @@ from clusters.planning.plan import PlanInvalid, parse, to_data
 from tests.clusters.planning.plans import plans
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(plans())
 def test_a_plan_survives_the_way_to_yaml_and_back(one):
     assert parse(plan_yaml.load(plan_yaml.dump(to_data(one)))) == one
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=200))
 def test_any_text_is_read_as_yaml_or_refused(text):
     try:

@@ -1,7 +1,7 @@
 """How many masters, and what is left when a host or a region is lost."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clusters.planning.plan import parse
@@ -17,7 +17,6 @@ def test_quorum_table(members, majority, may_be_lost):
     assert (quorum(members), tolerated(members)) == (majority, may_be_lost)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 1000))
 def test_an_even_number_never_tolerates_more_than_one_fewer(n):
     assert tolerated(2 * n) == tolerated(2 * n - 1)
@@ -61,7 +60,6 @@ def test_losing_a_region_counts_what_stands_in_it():
     assert (west.what, west.control_plane, west.applications) == ("west", True, False)
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(0, 9)), st.integers(1, 7), st.integers(0, 5))
 def test_a_loss_takes_exactly_what_is_gone(gone, masters, workers):
     names = [f"m{n}" for n in range(masters)], [f"w{n}" for n in range(workers)]

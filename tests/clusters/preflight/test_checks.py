@@ -4,7 +4,7 @@ import string
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clusters.hosts.facts import HostFacts, Listener, Mount, Nic, Route, Sign
@@ -228,7 +228,6 @@ def test_a_network_clash_names_a_network_free_on_the_host_and_in_other_clusters(
     assert found["addresses"].facts["free"] == "10.246.0.0/16"
 
 
-@settings(deadline=None)
 @given(st.floats(-1e6, 1e6))
 def test_a_clock_is_judged_alike_whether_ahead_or_behind(seconds):
     milliseconds = round(seconds * 1000)
