@@ -10,7 +10,7 @@ Errors: ValueRefused names the field; those of the cluster.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import transaction
@@ -47,6 +47,9 @@ class Found:
     selector: dict[str, str]
     services: tuple[str, ...]
     refusal: str = ""
+    # Of one whose volumes are its own: the names of its claims, and its pod template as it is.
+    claims: tuple[str, ...] = ()
+    template: Object = field(default_factory=dict)
 
 
 def found_in(environment: Environment) -> list[Found]:
@@ -137,6 +140,9 @@ def _adopt(environment: Environment, found: Found, by: Any) -> Workload:
         "release": release.pk,
         "services": list(found.services),
     }
+    if found.claims:
+        # Its releases are put into its own object, for the volumes belong to that; this is the way back.
+        adopted |= {"in_place": True, "claims": list(found.claims), "template": dict(found.template)}
     made = Workload.objects.create(
         tenant=environment.tenant,
         app=app,
@@ -177,16 +183,25 @@ def _found(kind: str, each: Object, listed: Mapping[str, list[Any]], environment
         name=str(map_of(each.get("metadata")).get("name", "")),
         selector=labels,
         services=tuple(_leading_to(spec, listed["Service"])),
+        claims=tuple(_claims(spec)),
+        template=objects.map_of(spec.get("template")),
     )
-    refusal = _refusal(made, bool(selector.get("matchExpressions")))
-    return Found(**{**made.__dict__, "refusal": refusal})
+    return replace(made, refusal=_refusal(made, spec))
 
 
-def _refusal(found: Found, has_expressions: bool) -> str:
-    if has_expressions or not found.selector:
+def _claims(spec: Object) -> list[str]:
+    templates = objects.maps(spec.get("volumeClaimTemplates"))
+    return [str(objects.map_of(each.get("metadata")).get("name", "")) for each in templates]
+
+
+def _refusal(found: Found, spec: Object) -> str:
+    if objects.map_of(spec.get("selector")).get("matchExpressions") or not found.selector:
         return _("It finds its pods by more than equal labels.")
-    if any(volume["type"] == "claim" for volume in found.candidate.spec.get("volumes", [])):
-        return _("Its volumes could not follow to a new release.")
+    if found.claims and found.candidate.name != found.name:
+        return _("Its name is none an application can have, and its volumes are found by it.")
+    policy = objects.map_of(spec.get("persistentVolumeClaimRetentionPolicy"))
+    if found.claims and policy.get("whenDeleted") == "Delete":
+        return _("Its volumes would go with it: set whenDeleted to Retain first.")
     for note in found.candidate.notes:
         if note.level == "refused":
             return note.message_in(_)

@@ -9,12 +9,10 @@ Errors: those of apps.services.deployments for what could not be deployed anyway
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
-import msgspec
-
 from apps.manifests.paths import collection
+from apps.manifests.workload import Settings
 from apps.models import App, Release, Workload
 from apps.previewing.changes import keys_of, template_of
 from apps.previewing.facts import (
@@ -23,7 +21,6 @@ from apps.previewing.facts import (
     Key,
     Object,
     Refusal,
-    Room,
     Storage,
     as_map,
     as_maps,
@@ -35,11 +32,18 @@ from apps.rollouts.strategy import BLUE_GREEN, Strategy
 from apps.selectors.configurations import published_keys, settings_of
 from apps.selectors.workloads import wanted_objects
 from apps.services import deployments, image_checks
+from apps.services.node_rooms import rooms_of
+from apps.services.rollout_adopted import (
+    changes_in_place,
+    must_replace,
+    objects_in_place,
+    place_of_adopted,
+    stays_in_place,
+)
 from clusters import access
 from clusters.errors import ClusterError, ClusterRefused, ResourceNotFound
 from clusters.manifests.workload_labels import APP_LABEL, CONFIG_ANNOTATION
-from clusters.models import Environment, Node
-from clusters.observing.nodes import quantity
+from clusters.models import Environment
 
 _KINDS = ("Deployment", "StatefulSet", "Service", "ConfigMap", "Secret")
 _SETTINGS = ("ConfigMap", "Secret")
@@ -64,20 +68,22 @@ def preview(
     then = _then(now, release, replicas, config_revision)
     client = access.kubernetes_for(environment, timeout=SECONDS)
     settings = settings_of(then, then.config_revision)
-    slot = _other(now.slot) if chosen.type == BLUE_GREEN and now.release_id else now.slot
-    wanted = tuple(wanted_objects(then, settings, chosen, slot))
     found = _found(client, environment.namespace, app.name)
+    if now.adopted:
+        kind = str(now.adopted["kind"])
+        found |= {(kind, str(now.adopted["name"])): {**client.get(place_of_adopted(now)), "kind": kind}}
+    wanted, answers = _asked(client, then, settings, chosen, runs=now.release_id is not None)
     return judged(
         Facts(
             wanted=wanted,
             found=found,
-            answers=_answers(client, wanted),
+            answers=answers,
             strategy=chosen.type,
             surge=chosen.surge,
             unavailable=chosen.unavailable,
             quotas=tuple(_listed(client, environment.namespace, "resourcequotas")),
             limits=tuple(_listed(client, environment.namespace, "limitranges")),
-            nodes=_rooms(environment),
+            nodes=rooms_of(environment.cluster),
             kept=_kept(found.values(), now),
             images=image_checks.can_be_pulled(_images(wanted), environment=environment),
             configuration=_configuration(then),
@@ -108,6 +114,7 @@ def _then(now: Workload, release: Release, replicas: int | None, config_revision
         environment=now.environment,
         release=release,
         slot=now.slot,
+        adopted=now.adopted,
         restarted_at=now.restarted_at,
         config_revision=now.config_revision if config_revision is None else config_revision,
     )
@@ -122,6 +129,29 @@ def _then(now: Workload, release: Release, replicas: int | None, config_revision
 
 def _other(slot: str) -> str:
     return Workload.Slot.GREEN if slot == Workload.Slot.BLUE else Workload.Slot.BLUE
+
+
+def _asked(
+    client: Any, then: Workload, settings: Settings | None, strategy: Strategy, *, runs: bool
+) -> tuple[tuple[Object, ...], dict[Key, Object | Refusal]]:
+    """What should be there, and what the server would make of it."""
+    if not stays_in_place(then):
+        beside = must_replace(then) or (strategy.type == BLUE_GREEN and runs)
+        slot = _other(then.slot) if beside else then.slot
+        wanted = tuple(wanted_objects(then, settings, strategy, slot))
+        return wanted, _answers(client, wanted)
+    # The release's pods are put into the object that was adopted.
+    others, template = objects_in_place(then, settings, strategy)
+    present, kind = client.get(place_of_adopted(then)), str(then.adopted["kind"])
+    changes = changes_in_place(then, present, template)
+    body = {**present, "kind": kind}
+    answers = _answers(client, others)
+    try:
+        body = {**client.patch(place_of_adopted(then), {"spec": changes}, dry_run=True), "kind": kind}
+        answers[key_of(body)] = body
+    except ClusterRefused as refused:
+        answers[key_of(body)] = Refusal(refused.what, refused.why, refused.remedy)
+    return (*others, body), answers
 
 
 def _answers(client: Any, wanted: Iterable[Object]) -> dict[Key, Object | Refusal]:
@@ -202,79 +232,3 @@ def _listed(client: Any, namespace: str, plural: str) -> list[Object]:
         return list(client.list(f"/api/v1/namespaces/{namespace}/{plural}"))
     except ClusterRefused:
         return []
-
-
-# ---- nodes
-
-
-class _Asked(msgspec.Struct):
-    requests: dict[str, Any] = {}
-
-
-class _Container(msgspec.Struct):
-    resources: _Asked = msgspec.field(default_factory=_Asked)
-
-
-class _Spec(msgspec.Struct):
-    nodeName: str = ""  # noqa: N815 Kubernetes' own spelling
-    containers: list[_Container] = []
-
-
-class _Status(msgspec.Struct):
-    phase: str = ""
-
-
-class _Pod(msgspec.Struct):
-    spec: _Spec = msgspec.field(default_factory=_Spec)
-    status: _Status = msgspec.field(default_factory=_Status)
-
-
-class _Pods(msgspec.Struct):
-    items: list[_Pod] = []
-
-
-def _rooms(environment: Environment) -> tuple[Room, ...] | None:
-    """What is free of each node of the cluster; None when that cannot be seen."""
-    nodes = [_room(row) for row in Node.objects.filter(cluster=environment.cluster)]
-    if not nodes:
-        return None
-    try:
-        client = access.kubernetes_for(environment.cluster, timeout=SECONDS)
-        pods = msgspec.json.decode(client.get_bytes("/api/v1/pods"), type=_Pods).items
-    except (ClusterError, ResourceNotFound, msgspec.DecodeError):
-        return None
-    return free_rooms(nodes, pods)
-
-
-def free_rooms(nodes: Iterable[Room], pods: Iterable[_Pod]) -> tuple[Room, ...]:
-    """The nodes less what the pods placed on them ask for; ended ones ask for nothing."""
-    rooms = {each.name: each for each in nodes}
-    for pod in pods:
-        room = rooms.get(pod.spec.nodeName)
-        if room is None or pod.status.phase in ("Succeeded", "Failed"):
-            continue
-        asked = [each.resources.requests for each in pod.spec.containers]
-        rooms[room.name] = replace(
-            room,
-            cpu=room.cpu - sum(quantity(each.get("cpu", 0)) for each in asked),
-            memory=room.memory - sum(quantity(each.get("memory", 0)) for each in asked),
-            pods=room.pods - 1,
-        )
-    return tuple(rooms.values())
-
-
-def _room(row: Node) -> Room:
-    free = as_map(row.status.get("allocatable"))
-    return Room(
-        name=row.name,
-        cpu=float(free.get("cpu") or 0),
-        memory=float(free.get("memory") or 0),
-        pods=float(free.get("pods") or 0),
-        ready=row.ready == "True",
-        schedulable=row.schedulable,
-        taints=tuple(
-            (str(each.get("key", "")), str(each.get("effect", "")))
-            for each in as_maps(row.status.get("taints"))
-        ),
-        labels={str(key): str(value) for key, value in as_map(row.status.get("labels")).items()},
-    )

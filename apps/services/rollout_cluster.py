@@ -20,9 +20,10 @@ from apps.rollouts.strategy import Strategy
 from apps.selectors.configurations import settings_of
 from apps.selectors.workloads import pulls_from_registry, wanted_objects
 from apps.services.pull_secrets import ensure_pull_secret
+from apps.services.rollout_adopted import change_adopted, is_adopted, let_go, mark_claims
 from clusters import access
 from clusters.errors import ClusterRefused, ResourceNotFound, WatchExpired
-from clusters.manifests.workload_labels import APP_LABEL, CONFIG_ANNOTATION, RESTART_ANNOTATION, SLOT_LABEL
+from clusters.manifests.workload_labels import APP_LABEL, CONFIG_ANNOTATION, SLOT_LABEL
 from kcloud_site.operations.kinds import StepContext
 
 Object = dict[str, Any]
@@ -47,7 +48,7 @@ def apply_all(
     """Server-side apply of everything. `switch` False and another slot: the Service stays where it is."""
     client = access.kubernetes_for(workload.environment)
     if is_adopted(workload, slot):
-        _patch_adopted(context, workload)
+        change_adopted(context, client, workload, settings, strategy)
         return
     if workload.release is not None and pulls_from_registry(workload.release):
         ensure_pull_secret(environment=workload.environment)
@@ -105,14 +106,16 @@ def delete_others(context: StepContext, workload: Workload, deployment: Deployme
     """The other slot, the other kind, and revisions of the configuration that neither now nor the way back needs."""
     client, namespace = access.kubernetes_for(workload.environment), workload.environment.namespace
     if workload.adopted and workload.slot != FIRST_SLOT:
-        _let_go(context, client, workload)
+        let_go(context, client, workload)
     keep = (_kind(workload, workload.slot), _name(workload, workload.slot))
     for kind in _KINDS:
         for slot in SLOTS:
-            if (kind, _name(workload, slot)) != keep:
+            # Of the name of what was adopted there may be others' objects.
+            if (kind, _name(workload, slot)) != keep and not is_adopted(workload, slot):
                 _delete(context, client, path(kind, namespace, _name(workload, slot)))
     _delete(context, client, path("Deployment", namespace, trial_name(workload.app.name)))
-    if workload.release is not None and not workload.release.spec.get("service"):
+    theirs = workload.app.name in workload.adopted.get("services", [])
+    if workload.release is not None and not workload.release.spec.get("service") and not theirs:
         _delete(context, client, path("Service", namespace, workload.app.name))
     numbers = {
         workload.config_revision,
@@ -140,6 +143,7 @@ def remove_objects(context: StepContext, workload: Workload) -> None:
     if workload.adopted:
         # What comes back from the bin is made by us.
         adopted = workload.adopted
+        mark_claims(context, client, workload)
         _delete(context, client, path(adopted["kind"], namespace, adopted["name"]))
         Workload.objects.filter(pk=workload.pk).update(adopted={})
         workload.adopted = {}
@@ -199,45 +203,6 @@ def _delete(context: StepContext, client: Any, place: str) -> None:
         pass
     client.delete(place)
     context.log(_("deleted %(name)s") % {"name": place.rsplit("/", 2)[-2] + "/" + place.rsplit("/", 1)[-1]})
-
-
-def is_adopted(workload: Workload, slot: str) -> bool:
-    """Whether the pods of this slot are of an object that was there before."""
-    return bool(workload.adopted) and slot == FIRST_SLOT
-
-
-def must_replace(workload: Workload) -> bool:
-    """Whether what was adopted has to give way: another release, or a configuration, cannot run in its object."""
-    adopted = workload.adopted
-    return bool(adopted) and (
-        workload.release_id != adopted["release"] or workload.config_revision is not None
-    )
-
-
-def _patch_adopted(context: StepContext, workload: Workload) -> None:
-    """Replicas and restarts of an object that was there before; nothing else of it is touched."""
-    adopted, namespace = workload.adopted, workload.environment.namespace
-    changes: Object = {"replicas": workload.wanted_replicas}
-    if workload.restarted_at is not None:
-        annotations = {RESTART_ANNOTATION: workload.restarted_at.isoformat()}
-        changes["template"] = {"metadata": {"annotations": annotations}}
-    client = access.kubernetes_for(workload.environment)
-    client.patch(path(adopted["kind"], namespace, adopted["name"]), {"spec": changes})
-    context.log(_("changed %(name)s") % {"name": f"{adopted['kind']} {adopted['name']}"})
-
-
-def _let_go(context: StepContext, client: Any, workload: Workload) -> None:
-    """Our own pods serve: lead the Services of the adopted one to them and delete it."""
-    adopted, namespace = workload.adopted, workload.environment.namespace
-    ours = {APP_LABEL: workload.app.name, SLOT_LABEL: workload.slot}
-    for name in adopted.get("services", []):
-        if name != workload.app.name:
-            gone = dict.fromkeys(set(adopted["selector"]) - set(ours))
-            client.patch(path("Service", namespace, name), {"spec": {"selector": {**gone, **ours}}})
-            context.log(_("Service %(name)s leads to the new pods.") % {"name": name})
-    _delete(context, client, path(adopted["kind"], namespace, adopted["name"]))
-    Workload.objects.filter(pk=workload.pk).update(adopted={})
-    workload.adopted = {}
 
 
 def _selector(workload: Workload, slot: str) -> str:

@@ -21,13 +21,13 @@ from apps.rollouts.strategy import BLUE_GREEN, Strategy
 from apps.selectors import diagnosis
 from apps.selectors.workloads import full
 from apps.services import rollout_return
+from apps.services.rollout_adopted import must_replace, stays_in_place
 from apps.services.rollout_cluster import (
     apply_all,
     await_change,
     delete_claims,
     delete_others,
     look,
-    must_replace,
     pods_of,
     remove_objects,
     settings_for,
@@ -162,7 +162,7 @@ def next_slot(workload: Workload, strategy: Strategy) -> str:
     if must_replace(workload):
         # What was adopted keeps its pods until ours are available beside it.
         return "green"
-    if strategy.type != BLUE_GREEN or workload.wanted_replicas == 0:
+    if strategy.type != BLUE_GREEN or workload.wanted_replicas == 0 or stays_in_place(workload):
         return workload.slot
     return "green" if workload.slot == FIRST_SLOT else FIRST_SLOT
 

@@ -139,11 +139,12 @@ class KubernetesClient:
         the order given. Raises the first error when all on their way have come back."""
         return applying.apply_all(self.apply, objects, width)
 
-    def patch(self, path: str, changes: dict[str, Any]) -> dict[str, Any]:
+    def patch(self, path: str, changes: dict[str, Any], dry_run: bool = False) -> dict[str, Any]:
         """JSON merge patch of one object that is there; answers what the server keeps. With the
         `metadata.resourceVersion` it was read at, ResourceConflict when it has changed since."""
         body = msgspec.json.encode(changes)
-        answer = self._call("PATCH", path, {"fieldManager": FIELD_MANAGER}, body, _MERGE)
+        query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}
+        answer = self._call("PATCH", path, query, body, _MERGE)
         return answers.as_object(answer, path)
 
     def create(self, path: str, obj: dict[str, Any]) -> dict[str, Any]:

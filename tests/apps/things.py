@@ -73,8 +73,10 @@ class FakeControllers(FakeKubernetes):
             return self._control(obj)
         return kept
 
-    def patch(self, path, changes):
-        kept = super().patch(path, changes)
+    def patch(self, path, changes, dry_run=False):
+        kept = super().patch(path, changes, dry_run)
+        if dry_run:
+            return kept
         if "/deployments/" in path or "/statefulsets/" in path:
             return self._control(kept)
         return kept

@@ -98,14 +98,15 @@ class FakeKubernetes:
         self._applied[path] = copy.deepcopy(obj)
         return self._keep(path, _merged(kept, obj))
 
-    def patch(self, path: str, changes: dict[str, Any]) -> dict[str, Any]:
+    def patch(self, path: str, changes: dict[str, Any], dry_run: bool = False) -> dict[str, Any]:
         self._ask(path)
         if path not in self.objects:
             raise ResourceNotFound(f"nothing at {path}", status=404)
         version = self.objects[path]["metadata"].get("resourceVersion", "")
         if changes.get("metadata", {}).get("resourceVersion", version) != version:
             raise ResourceConflict(f"{path} has changed meanwhile")
-        return self._keep(path, _merged(self.objects[path], changes))
+        made = _merged(self.objects[path], changes)
+        return made if dry_run else self._keep(path, made)
 
     def create(self, path: str, obj: dict[str, Any]) -> dict[str, Any]:
         self._ask(path)

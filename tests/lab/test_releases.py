@@ -186,15 +186,30 @@ def test_a_preview_says_what_restarts_and_what_does_not_and_changes_nothing(site
     assert versions(cluster) == before
 
 
-def test_a_preview_names_what_the_cluster_refuses_and_why(site):
+def test_a_preview_names_what_keeps_pods_from_starting(site):
     cluster = Environment.objects.get().cluster
     before = versions(cluster)
     refused = previewed(site, "p.3", service={"ports": [{"name": "http", "port": 80}], "headless": True})
-    assert {each.kind: each.what for each in refused.objects} == {
-        "Service": "refused",
-        "Deployment": "change",
-    }
+    assert [(each.kind, each.what) for each in refused.objects] == [
+        ("Service", "refused"),
+        ("Deployment", "change"),
+    ]
     assert "may not change" in refused.objects[0].why
+    over = previewed(site, "p.4", resources={"requests": {"cpu": "10m"}, "limits": {"memory": "7Gi"}})
+    assert "quota" in codes(over, "block")
+    huge = previewed(site, "p.5", resources={"requests": {"cpu": "500", "memory": "16Mi"}})
+    assert {"quota", "unschedulable"} <= codes(huge, "block")
+    assert dict(huge.against) == {"a taint the pods do not tolerate": 1, "too little CPU": 1}
+    absent = previewed(site, "p.6", image="kcloud.local/absent:1")
+    assert "image_absent" in codes(absent, "block")
+    unasked = previewed(site, "p.7", image=f"registry.invalid/retail/web@sha256:{'0' * 64}")
+    assert ("image_unasked" in codes(unasked, "warn"), unasked.blocked) == (True, False)
+    unset = previewed(site, "p.8", configuration={"environment": True})
+    assert "configuration_missing" in codes(unset, "warn")
+    volume = {"name": "data", "type": "claim", "size": "1Gi", "storage_class": "fast"}
+    mounts = [{"volume": "data", "path": "/data"}]
+    keeping = previewed(site, "p.9", kind="StatefulSet", volumes=[volume], mounts=mounts)
+    assert "storage_class" in codes(keeping, "block")
     assert versions(cluster) == before
 
 
@@ -336,3 +351,113 @@ def ready(client, selector):
         for each in client.list(PODS, labelSelector=selector)
         if any(c["type"] == "Ready" and c["status"] == "True" for c in each["status"].get("conditions", []))
     ]
+
+
+DATABASE = {
+    "apiVersion": "apps/v1",
+    "kind": "StatefulSet",
+    "metadata": {"name": "db", "namespace": "retail-dev"},
+    "spec": {
+        "replicas": 1,
+        "serviceName": "db",
+        "selector": {"matchLabels": {"app": "db"}},
+        "volumeClaimTemplates": [
+            {
+                "metadata": {"name": "data"},
+                "spec": {
+                    "accessModes": ["ReadWriteOnce"],
+                    "storageClassName": "by-hand",
+                    "resources": {"requests": {"storage": "1Gi"}},
+                },
+            }
+        ],
+    },
+}
+
+
+def volume(number):
+    """A place on the worker for one claim, as an operator makes them by hand."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": f"by-hand-{number}"},
+        "spec": {
+            "capacity": {"storage": "1Gi"},
+            "accessModes": ["ReadWriteOnce"],
+            "persistentVolumeReclaimPolicy": "Retain",
+            "storageClassName": "by-hand",
+            "hostPath": {"path": f"/var/lib/by-hand-{number}", "type": "DirectoryOrCreate"},
+        },
+    }
+
+
+def keeping(**changed):
+    """A release with the claim of DATABASE."""
+    mounts = [{"volume": "data", "path": "/data"}]
+    claim = {"name": "data", "type": "claim", "size": "1Gi", "storage_class": "by-hand"}
+    return {**spec(mounts=mounts, **changed), "kind": "StatefulSet", "volumes": [claim]}
+
+
+def claims(client):
+    found = client.list("/api/v1/namespaces/retail-dev/persistentvolumeclaims")
+    return {each["metadata"]["name"]: each["spec"]["volumeName"] for each in found}
+
+
+def test_a_database_with_volumes_is_adopted_and_released_in_its_own_place(site, client):
+    environment = Environment.objects.select_related("cluster", "tenant").get()
+    platform = access.kubernetes_for(environment.cluster)
+    for number in (1, 2):
+        platform.apply(volume(number))
+    made = objects(parse(keeping()), Place("retail-dev", "db", "x", "x", 1, 1))
+    service, pod = made[0], made[-1]["spec"]["template"]
+    for holder, key in (
+        (service["metadata"], "labels"),
+        (service["spec"], "selector"),
+        (pod["metadata"], "labels"),
+    ):
+        holder[key] = {"app": "db"}
+    client.apply(service)
+    client.apply({**DATABASE, "spec": {**DATABASE["spec"], "template": pod}})
+    until(lambda: len(ready(client, "app=db")) == 1, 90)
+    place = "/apis/apps/v1/namespaces/retail-dev/statefulsets/db"
+    before, pods_before = client.get(place), {each["metadata"]["uid"] for each in ready(client, "app=db")}
+    volumes = claims(client)
+
+    (adopted,) = adopting.adopt(environment=environment, names=["db"], by=site.by)
+
+    def now():
+        rows = Workload.objects.select_related("app", "environment__cluster", "tenant", "release")
+        return rows.get(pk=adopted.pk)
+
+    assert now().state == "healthy"
+    assert client.get(place)["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+    assert done(deployments.scale_workload(workload=now(), replicas=2, by=site.by)).state == "succeeded"
+    assert pods_before <= {each["metadata"]["uid"] for each in ready(client, "app=db")}
+
+    newer = make_release(adopted.app, "2.0", keeping(environment={"GREETING": "ours"}))
+    told = preview(app=adopted.app, environment=environment, release=newer)
+    assert (told.blocked, told.restart.replaced) == (False, 2)
+    assert {(each.kind, each.name): each.what for each in told.objects} == {("StatefulSet", "db"): "change"}
+    made = deployments.deploy_release(app=adopted.app, environment=environment, release=newer, by=site.by)
+    assert done(made).state == "succeeded", made.reason
+    after = client.get(place)
+    for field in ("selector", "serviceName", "volumeClaimTemplates", "podManagementPolicy"):
+        assert after["spec"].get(field) == before["spec"].get(field)
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    # The Service that was there leads to them still, and each has the volume it had.
+    assert len(ready(client, "app=db,kcloud.local/app=db")) == 2
+    assert claims(client)["data-db-0"] == volumes["data-db-0"]
+    assert len(claims(client)) == 2
+
+    bad = make_release(adopted.app, "2.1", keeping(port=9999))
+    returned = deployments.deploy_release(
+        app=adopted.app, environment=environment, release=bad, by=site.by, strategy=Strategy(timeout=15)
+    )
+    assert done(returned).state == "returned", returned.reason
+    assert now().release == newer
+    back = deployments.deploy_release(
+        app=adopted.app, environment=environment, release=adopted.release, by=site.by
+    )
+    assert done(back).state == "succeeded", back.reason
+    assert client.get(place)["spec"]["template"] == before["spec"]["template"]
+    assert claims(client)["data-db-0"] == volumes["data-db-0"]
