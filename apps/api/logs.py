@@ -20,7 +20,7 @@ from apps.loglines.positions import LONGEST
 from apps.loglines.query import MOST_LINES, USUAL_LINES
 from apps.models import Workload
 from apps.selectors.logs import store_for
-from apps.services import commands
+from apps.services import command_ends, commands
 from kcloud_site.rest.serializers import Reason
 from kcloud_site.tenants import permissions
 from kcloud_site.tenants.api.things import InTenant
@@ -93,7 +93,12 @@ class CommandSerializer(Reason):
 class OutcomeSerializer(serializers.Serializer[Any]):
     ended = serializers.ChoiceField(
         choices=["exited", "time", "size", "broken"],
-        help_text="What came first. Unless it exited, it may go on in the container.",
+        help_text="What came first.",
+    )
+    rest = serializers.ChoiceField(
+        choices=["", *command_ends.RESTS],
+        help_text="Of one that did not exit by itself: its processes were ended, some were left, or the image has no"
+        " shell to end them with.",
     )
     exit_code = serializers.IntegerField(allow_null=True)
     output = serializers.CharField(help_text="Output and errors as they came, at most 64 KiB.")

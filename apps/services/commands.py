@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from django.utils.translation import gettext as _
@@ -19,10 +19,15 @@ from apps.loglines.lines import clean
 from apps.models import Workload
 from apps.selectors.kubernetes_logs import streams_of
 from apps.selectors.workloads import subject_of
+from apps.services import command_ends
+from apps.services.command_ends import UNABLE
 from clusters import access
 from clusters.errors import ClusterError, ResourceNotFound
 from clusters.manifests.workload_labels import APP_LABEL
 from kcloud_site.audit import trail
+
+if TYPE_CHECKING:
+    from clusters.adapters.execution import Execution
 
 USUAL_SECONDS, MOST_SECONDS = 10, 60
 MOST_OUTPUT = 64 * 1024
@@ -32,13 +37,15 @@ SHELL = ("/bin/sh", "-c")
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command went. `ended`: exited, time, size, or broken; `exit_code` only when it exited."""
+    """How a command went. `ended`: exited, time, size, or broken; `exit_code` only when it exited. `rest`: what became
+    of one that did not end by itself: ended, left (it may go on), or unable (its image has no shell to end it with)."""
 
     command: Sequence[str]
     output: str
     ended: str
     exit_code: int | None
     why: str = ""
+    rest: str = ""
 
     @property
     def shown(self) -> str:
@@ -84,7 +91,7 @@ def run_command(
     seconds: int = USUAL_SECONDS,
     reason: str = "",
 ) -> Outcome:
-    """Run it in that container, its input closed, and answer what it said."""
+    """Run it in that container, its input closed, and answer what it said. At a bound it is ended there."""
     words = checked(command)
     if not 1 <= seconds <= MOST_SECONDS:
         raise ValueRefused(
@@ -94,11 +101,15 @@ def run_command(
     after = {"pod": pod, "container": container, "command": words, "seconds": seconds}
     client = access.kubernetes_for(workload.environment)
     try:
-        done = client.execute(path, words, container=container, seconds=seconds, max_output=MOST_OUTPUT)
+        done, mark = _executed(client, path, words, container, seconds)
     except ClusterError as error:
         _record(workload, by, {**after, "ended": "refused", "exit_code": None, "why": error.what}, reason)
         raise
-    _record(workload, by, {**after, "ended": done.ended, "exit_code": done.exit_code}, reason)
+    rest = "" if done.ended == "exited" or done.why else UNABLE
+    if rest and mark:
+        rest = command_ends.end(client, path, container, mark)
+    told = {"ended": done.ended, "exit_code": done.exit_code, **({"rest": rest} if rest else {})}
+    _record(workload, by, {**after, **told}, reason)
     output = done.output.decode("utf-8", "replace")
     return Outcome(
         words,
@@ -106,7 +117,22 @@ def run_command(
         done.ended,
         done.exit_code,
         clean(done.why),
+        rest,
     )
+
+
+def _executed(
+    client: Any, path: str, words: list[str], container: str, seconds: int
+) -> tuple[Execution, str]:
+    """How it went, and the mark its processes bear; "" when the image has no shell that could start it with one."""
+    bounds: dict[str, Any] = {"container": container, "seconds": seconds, "max_output": MOST_OUTPUT}
+    # A word that begins with a hyphen would be an option of the shell's own `exec`.
+    if not words[0].startswith("-"):
+        mark = command_ends.new_mark()
+        done = client.execute(path, command_ends.marked(words, mark), **bounds)
+        if not command_ends.has_no_shell(done):
+            return done, mark
+    return client.execute(path, words, **bounds), ""
 
 
 def _pod_path(workload: Workload, pod: str, container: str) -> str:

@@ -13,7 +13,7 @@ from apps.models import App, Workload
 from apps.selectors.kubernetes_logs import KubernetesLogs, running_containers
 from apps.services import commands
 from clusters import access
-from clusters.bundle import locations
+from clusters.bundle import catalogue, locations
 from clusters.errors import ClusterError
 from clusters.lab import hosts as lab_hosts
 from clusters.models import Cluster, Environment
@@ -28,7 +28,7 @@ from tests.operations.processes import until
 
 pytestmark = pytest.mark.lab
 LAB, SUBNET = "t-logs", "172.31.249.0/24"
-IMAGE = "kcloud.local/shop-web:1.0"
+IMAGE, DNS = "kcloud.local/shop-web:1.0", f"kcloud.local/coredns:{catalogue.COREDNS}"
 PODS = "/api/v1/namespaces/retail-dev/pods"
 # Counts for ever; ends with an error when a file says so, after last words.
 SCRIPT = """
@@ -45,18 +45,23 @@ while True:
 """
 
 
-def pod(name):
+def pod(name, image=IMAGE, command=("/usr/bin/python3.11", "-u", "-c", SCRIPT)):
     container = {
         "name": "app",
-        "image": IMAGE,
+        "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["/usr/bin/python3.11", "-u", "-c", SCRIPT],
+        "command": list(command),
         "env": [{"name": "NAME", "value": name}],
         "resources": {"limits": {"memory": "64Mi"}, "requests": {"cpu": "10m"}},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
     }
-    before = {**container, "name": "before", "command": ["/usr/bin/python3.11", "-c", "print('prepared')"]}
+    before = {
+        **container,
+        "name": "before",
+        "image": IMAGE,
+        "command": ["/usr/bin/python3.11", "-c", "print('prepared')"],
+    }
     spec = {
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": 1,
@@ -155,10 +160,21 @@ def test_following_over_a_restart_keeps_the_last_words_and_they_are_found_later(
     assert [each.pod for each in before.unread if each.container == "app"] == ["web-2"]
 
 
-def run(site, *command, seconds=10, container="app"):
+def run(site, *command, seconds=10, container="app", pod="web-1"):
     return commands.run_command(
-        workload=site.workload, pod="web-1", container=container, command=command, seconds=seconds, by=None
+        workload=site.workload, pod=pod, container=container, command=command, seconds=seconds, by=None
     )
+
+
+def processes(site):
+    """The command lines of all processes in the container but the one that looks."""
+    code = (
+        "import glob, os\n"
+        "for name in glob.glob('/proc/[0-9]*/cmdline'):\n"
+        "    if name.split('/')[2] != str(os.getpid()):\n"
+        "        print(open(name).read().replace(chr(0), ' '))"
+    )
+    return run(site, "/usr/bin/python3.11", "-c", code).output
 
 
 def test_a_command_tells_its_output_and_exit_code_and_is_recorded_without_output(site):
@@ -176,6 +192,42 @@ def test_a_command_is_bounded_in_time_and_size(site):
     assert (slow.output, slow.ended, slow.exit_code) == ("begun\n", "time", None)
     loud = run(site, "/usr/bin/python3.11", "-c", "print(('x' * 99 + '\\n') * 100000)")
     assert (len(loud.output), loud.ended) == (commands.MOST_OUTPUT, "size")
+
+
+# Starts a child and does not listen when it is asked to end.
+STUBBORN = """
+import signal, subprocess, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+subprocess.Popen(["/usr/bin/python3.11", "-c", "import time; time.sleep(1234)"])
+print("begun", flush=True)
+time.sleep(4321)
+"""
+
+
+def test_what_reached_its_bound_is_gone_from_the_container_with_its_children(site):
+    slow = run(site, "/usr/bin/python3.11", "-c", STUBBORN, seconds=2)
+    assert (slow.output, slow.ended, slow.rest) == ("begun\n", "time", "ended")
+    now = processes(site)
+    assert SCRIPT.split()[0] in now
+    assert "1234" not in now
+    assert "4321" not in now
+    loud = run(site, "/bin/sh", "-c", "while :; do echo loudly; done")
+    assert (loud.ended, loud.rest) == ("size", "ended")
+    assert "loudly" not in processes(site)
+    assert run(site, "/bin/sh", "-c", "exit 3").rest == ""
+
+
+def test_in_an_image_without_a_shell_it_is_said_that_a_command_may_go_on(site):
+    client = access.kubernetes_for(site.workload.environment)
+    bare = pod("bare", DNS, ("/coredns", "-dns.port=5301"))
+    client.apply(bare)
+    try:
+        until(lambda: any("bare" in place for place in running_containers(site.workload)), 60)
+        done = run(site, "/coredns", "-dns.port=5302", seconds=2, pod="bare")
+        assert (done.ended, done.rest) == ("time", "unable")
+        assert "CoreDNS" in done.output
+    finally:
+        client.delete(f"{PODS}/bare")
 
 
 def test_a_program_that_is_not_there_and_a_pod_of_something_else_are_told(site):

@@ -155,7 +155,8 @@ def send(client, command="ls -l 'a b'", **more):
 def test_a_developer_runs_a_command_and_sees_what_it_said(client, join, tenant, fake):
     fake.execution = Execution(b"<b>total 0</b>\n", "exited", 3)
     page = send(as_role(client, join, tenant, "developer")).content.decode()
-    assert fake.executed == [(f"{PODS}/web-1", ["ls", "-l", "a b"], "web")]
+    ((path, words, container),) = fake.executed
+    assert (path, words[-3:], container) == (f"{PODS}/web-1", ["ls", "-l", "a b"], "web")
     assert "Exit code 3." in page
     assert "&lt;b&gt;total 0" in page
     event = AuditEvent.objects.get(action="command.run")
@@ -165,7 +166,43 @@ def test_a_developer_runs_a_command_and_sees_what_it_said(client, join, tenant, 
 
 def test_a_shell_is_there_when_asked_for(client, join, tenant, fake):
     send(as_role(client, join, tenant, "developer"), "echo $HOME | wc", shell="on")
-    assert fake.executed[0][1] == ["/bin/sh", "-c", "echo $HOME | wc"]
+    assert fake.executed[0][1][-3:] == ["/bin/sh", "-c", "echo $HOME | wc"]
+
+
+def answering(fake, monkeypatch, *answers):
+    """The next commands answer these, one after another."""
+    left, execute = list(answers), fake.execute
+
+    def answer(*words, **bounds):
+        execute(*words, **bounds)
+        return left.pop(0)
+
+    monkeypatch.setattr(fake, "execute", answer)
+
+
+@pytest.mark.parametrize(
+    ("ended", "code", "rest", "told"),
+    [("time", 0, "ended", "were ended"), ("size", 1, "left", "could not be ended")],
+)
+def test_a_command_at_its_bound_is_ended_by_its_mark(
+    client, join, tenant, fake, monkeypatch, ended, code, rest, told
+):
+    answering(fake, monkeypatch, Execution(b"begun", ended), Execution(b"", "exited", code))
+    page = send(as_role(client, join, tenant, "developer")).content.decode()
+    assert told in page
+    (_path, begun, _name), (_same, end, container) = fake.executed
+    assert (end[-1] in begun, container) == (True, "web")
+    assert AuditEvent.objects.get(action="command.run").after["rest"] == rest
+
+
+def test_in_an_image_without_a_shell_it_runs_as_it_is_and_the_rest_is_told(
+    client, join, tenant, fake, monkeypatch
+):
+    none = Execution(b"", "broken", None, 'exec: "/bin/sh": stat /bin/sh: no such file or directory')
+    answering(fake, monkeypatch, none, Execution(b"begun", "time"))
+    page = send(as_role(client, join, tenant, "developer")).content.decode()
+    assert "no shell to end it with" in page
+    assert [words for _path, words, _name in fake.executed][1:] == [["ls", "-l", "a b"]]
 
 
 @pytest.mark.parametrize(
@@ -216,7 +253,7 @@ def test_the_api_runs_a_command(client, join, tenant, fake):
     fake.execution = Execution(b"ok\n", "exited", 0)
     body = {"pod": "web-1", "container": "web", "command": ["true"], "reason": "see"}
     answer = developer.post(f"{API}/commands", body, content_type="application/json")
-    assert answer.json() == {"ended": "exited", "exit_code": 0, "output": "ok\n", "why": ""}
+    assert answer.json() == {"ended": "exited", "exit_code": 0, "output": "ok\n", "why": "", "rest": ""}
     assert AuditEvent.objects.get(action="command.run").reason == "see"
     body["pod"] = "none"
     assert developer.post(f"{API}/commands", body, content_type="application/json").status_code == 409
