@@ -184,22 +184,22 @@ def _found(kind: str, each: Object, listed: Mapping[str, list[Any]], environment
         selector=labels,
         services=tuple(_leading_to(spec, listed["Service"])),
         claims=tuple(_claims(spec)),
-        template=objects.map_of(spec.get("template")),
+        template=map_of(spec.get("template")),
     )
     return replace(made, refusal=_refusal(made, spec))
 
 
 def _claims(spec: Object) -> list[str]:
-    templates = objects.maps(spec.get("volumeClaimTemplates"))
-    return [str(objects.map_of(each.get("metadata")).get("name", "")) for each in templates]
+    templates = maps_of(spec.get("volumeClaimTemplates"))
+    return [str(map_of(each.get("metadata")).get("name", "")) for each in templates]
 
 
 def _refusal(found: Found, spec: Object) -> str:
-    if objects.map_of(spec.get("selector")).get("matchExpressions") or not found.selector:
+    if map_of(spec.get("selector")).get("matchExpressions") or not found.selector:
         return _("It finds its pods by more than equal labels.")
     if found.claims and found.candidate.name != found.name:
         return _("Its name is none an application can have, and its volumes are found by it.")
-    policy = objects.map_of(spec.get("persistentVolumeClaimRetentionPolicy"))
+    policy = map_of(spec.get("persistentVolumeClaimRetentionPolicy"))
     if found.claims and policy.get("whenDeleted") == "Delete":
         return _("Its volumes would go with it: set whenDeleted to Retain first.")
     for note in found.candidate.notes:
