@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+LOGS_ADDRESS = "127.0.0.1:9428"
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -47,6 +48,8 @@ class Portal:
             **os.environ,
             "KCLOUD_HOME": str(self.home),
             "KCLOUD_BIND": self.bind,
+            # The demo keeps what its pods write: about 30 MB of memory.
+            "KCLOUD_LOGS_ADDRESS": os.environ.get("KCLOUD_LOGS_ADDRESS", LOGS_ADDRESS),
             "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
             "PYTHONUNBUFFERED": "1",
         }

@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 
-from apps.services import registry_places
+from apps.services import log_program, registry_places
 from clusters import access
 from clusters.lab import hosts as lab
 from clusters.models import Cluster, Credential, Host, Region
@@ -32,6 +32,7 @@ from clusters.services import (
     regions,
 )
 from kcloud_site.demo import environments, people, sample, shop
+from kcloud_site.demo.processes import LOGS_ADDRESS
 from kcloud_site.demo.progress import StageName
 from kcloud_site.operations import services as operations
 from kcloud_site.operations.models import Operation, State, Step, StepTarget
@@ -121,9 +122,10 @@ def build_bundle(demo: Demo, say: Say) -> None:
 
 def start_lab(demo: Demo, say: Say) -> None:
     demo.machines = lab.up(name=LAB, hosts=HOSTS, progress=lambda text: say(text, None))
-    # The registry of images listens on the lab's network, too: on this machine's address in it, nowhere else.
-    port = settings.REGISTRY_HOST.rpartition(":")[2]
-    registry_places.add_address(f"{ip_network(demo.machines.subnet)[1]}:{port}")
+    # Image registry and log store listen on the lab's network, too: on this machine's address in it, nowhere else.
+    own = ip_network(demo.machines.subnet)[1]
+    registry_places.add_address(f"{own}:{settings.REGISTRY_HOST.rpartition(':')[2]}")
+    log_program.add_address(f"{own}:{LOGS_ADDRESS.rpartition(':')[2]}")
 
 
 def enrol_hosts(demo: Demo, say: Say) -> None:
