@@ -31,14 +31,18 @@ def key_file(settings, tmp_path):
     return settings.MASTER_KEY_FILE
 
 
+# How many rows the fixture below seals.
+ROWS = 14
+
+
 @pytest.fixture
 def rows(db, key_file, operator, tenant):
     """Something in every sealed column, by its column's name: the row and its secret."""
     from allauth.mfa.adapter import get_adapter
     from allauth.mfa.models import Authenticator
 
-    from apps.access import seal_secrets
-    from apps.models import App, ConfigRevision, RegistrySecret
+    from apps.access import seal_password, seal_secrets
+    from apps.models import App, ConfigRevision, RegistryCredential, RegistrySecret
     from clusters.models import Cluster, ClusterSecret, Credential, Environment, FencingMethod, Region
     from clusters.services import cluster_secrets, credentials
     from kcloud_site.webhooks.services import webhooks
@@ -71,6 +75,8 @@ def rows(db, key_file, operator, tenant):
     document = RegistrySecret(name="identity")
     document.sealed = encryption.seal(b"{}", identity=document.identity)
     document.save()
+    pulling = RegistryCredential.objects.create(tenant=tenant, host="registry.example.com", username="ci")
+    seal_password(pulling, "pull")
     revision = ConfigRevision.objects.create(
         tenant=tenant,
         app=App.objects.create(tenant=tenant, name="web"),
@@ -80,6 +86,7 @@ def rows(db, key_file, operator, tenant):
     seal_secrets(revision, {"PASSWORD": "config"})
     return {
         "apps.ConfigRevision.sealed": [(revision, b'{"PASSWORD": "config"}')],
+        "apps.RegistryCredential.sealed": [(pulling, b"pull")],
         "apps.RegistrySecret.sealed": [(document, b"{}")],
         "clusters.Credential.sealed_secret": [
             (row, b"pass-%d" % n) for n, row in enumerate(Credential.objects.order_by("pk"))
@@ -156,7 +163,7 @@ def test_a_row_stands_in_every_known_column(rows):
 def test_every_row_opens_afterwards_and_the_old_key_is_refused(rows, key_file):
     old = Keyring(tuple(base64.b64decode(key) for key in keyfiles.read_keys(key_file)))
     by_old = old.seal(b"x", identity=ROW)
-    assert master_keys.exchange_master_key(by=None) == 13
+    assert master_keys.exchange_master_key(by=None) == ROWS
     assert_all_open(rows)
     [new] = keyfiles.read_keys(key_file)
     assert base64.b64decode(new) not in old.keys
@@ -176,7 +183,7 @@ def test_what_stands_beside_a_secret_in_the_row_is_kept(rows):
     assert codes.data["used_mask"] == 5
 
 
-@pytest.mark.parametrize("killed_after", range(13))
+@pytest.mark.parametrize("killed_after", range(ROWS))
 def test_killed_in_the_middle_it_goes_on_and_meanwhile_everything_opens(
     rows, key_file, monkeypatch, killed_after
 ):
@@ -200,7 +207,7 @@ def test_killed_in_the_middle_it_goes_on_and_meanwhile_everything_opens(
     begun = keyfiles.read_keys(key_file)
     assert begun[1:] == old
     assert_all_open(rows)
-    assert master_keys.exchange_master_key(by=None) == 13 - killed_after
+    assert master_keys.exchange_master_key(by=None) == ROWS - killed_after
     assert_all_open(rows)
     assert keyfiles.read_keys(key_file) == begun[:1]
 
@@ -327,7 +334,7 @@ def test_keys_of_the_environment_are_exchanged_once_both_are_set(rows, key_file,
     with pytest.raises(master_keys.NoNewKey, match="KCLOUD_MASTER_KEY_OLD"):
         master_keys.exchange_master_key(by=None)
     settings.MASTER_KEY, settings.OLD_MASTER_KEYS = keyfiles.new_key(), [old]
-    assert master_keys.exchange_master_key(by=None) == 13
+    assert master_keys.exchange_master_key(by=None) == ROWS
     settings.OLD_MASTER_KEYS = []
     assert_all_open(rows)
 
@@ -336,7 +343,7 @@ def test_the_exchange_is_recorded_without_any_key(rows, key_file):
     [old] = keyfiles.read_keys(key_file)
     master_keys.exchange_master_key(by=None, reason="somebody left")
     event = AuditEvent.objects.get(action="master_key.exchange")
-    assert (event.reason, event.after["rows sealed anew"]) == ("somebody left", 13)
+    assert (event.reason, event.after["rows sealed anew"]) == ("somebody left", ROWS)
     told = f"{event.before}{event.after}{event.object_name}{event.object_id}"
     assert old not in told
     assert keyfiles.read_keys(key_file)[0] not in told
@@ -348,7 +355,7 @@ def test_the_exchange_is_recorded_without_any_key(rows, key_file):
 def test_the_command_exchanges_and_says_that_every_row_opens(rows, capsys):
     call_command("secrets", "rotate", reason="yearly")
     said = capsys.readouterr().out
-    assert "13 rows sealed anew" in said
+    assert f"{ROWS} rows sealed anew" in said
     assert "clusters.Credential.sealed_secret: 3 sealed, 3 by the newest key" in said
     assert said.endswith("Every sealed row opens.\n")
 

@@ -16,6 +16,7 @@ from apps.specs.spec import as_json
 from clusters.observing.pods import Metadata, SeenPod
 from tests.apps.things import make_app, make_release, web_spec
 from tests.clusters.environments import fake_cluster, give_quota, make
+from tests.markup import squeezed
 
 pytestmark = pytest.mark.django_db
 BUNDLED = "kcloud.local/shop-web:1.0"
@@ -177,8 +178,8 @@ def test_thousands_are_counted_right_listed_worst_first_and_filtered_by_what_is_
         page = viewer.get(_address("list")).content.decode()
         cost = len(asked)
     assert page.index("z-down") < page.index("a0000")
-    assert re.search(r"<small>Not deployed</small><b>2.501</b>", page)
-    assert re.search(r"<small>Down</small><b>1</b>", page)
+    assert re.search(r"<small>Not deployed</small><b>2.501</b>", squeezed(page))
+    assert re.search(r"<small>Down</small><b>1</b>", squeezed(page))
     assert "z-down" in viewer.get(_address("list") + "?state=down").content.decode()
     assert "z-gone" in viewer.get(_address("list") + "?state=new&page=51").content.decode()
     assert "z-well" in viewer.get(_address("list") + "?page=51").content.decode()
@@ -257,8 +258,8 @@ def test_every_pod_is_found_by_page_state_node_and_name(
     assert listed(q="-1499") == ["web-1499"]
     assert listed(q="none") == []
     page = viewer.get(address, {"state": "down"}).content.decode()
-    assert re.search(r"<small>Failing</small><b>1</b>", page)
-    assert re.search(r"<small>Starting</small><b>1.498</b>", page)
+    assert re.search(r"<small>Failing</small><b>1</b>", squeezed(page))
+    assert re.search(r"<small>Starting</small><b>1.498</b>", squeezed(page))
 
 
 def _see_pods(workload, number):

@@ -21,6 +21,7 @@ from tests.apps.services.test_configurations import (  # noqa: F401
     place,
     publish,
 )
+from tests.markup import squeezed
 
 pytestmark = pytest.mark.django_db
 FILE = {"name": "a.json", "kind": "file", "format": "json", "value": "{}\n", "schema": {"type": "object"}}
@@ -92,7 +93,7 @@ def test_an_export_comes_in_again_and_changes_nothing(developer, publish):  # no
 def test_the_preview_shows_the_change_saves_nothing_and_shows_no_new_secret(developer, publish):  # noqa: F811
     publish(PLAIN, SECRET)
     page = look(developer, f"CACHE_MB=32\nDB_PASSWORD=new-{PLANTED}\n", note="from afar")
-    text = page.content.decode()
+    text = squeezed(page.content.decode())
     assert "- 64" in text
     assert "+ 32" in text
     assert "secret, changed" in text

@@ -289,7 +289,7 @@ def test_the_plan_is_shown_before_it_begins_and_begins_as_shown(developer, runni
     answer = developer.get(
         address("config_plan", 1), {"share": ["10", "60"], "seconds": ["20", ""], "patience": "90"}
     )
-    text = answer.content.decode()
+    text = squeezed(answer.content.decode())
     rows = re.findall(r'<th scope="row">\d</th><td class="num">(\d+) %</td><td class="num">(\d+)</td>', text)
     assert rows == [("10", "1"), ("60", "1"), ("100", "2")]
     assert "ready within 90 s" in text
