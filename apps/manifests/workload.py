@@ -13,6 +13,7 @@ from typing import Any
 
 from apps.manifests.pods import pod_template
 from apps.specs.spec import Spec
+from clusters.manifests.fields import map_of
 from clusters.manifests.workload_labels import (
     APP_LABEL,
     CONFIG_ANNOTATION,
@@ -134,6 +135,12 @@ def service(spec: Spec, place: Place) -> list[Object]:
     if spec.service.headless:
         made["spec"]["clusterIP"] = "None"
     return [made]
+
+
+def is_made_anew(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether a Service cannot become what is wanted: with an address of its own or without (headless) is for good."""
+    has = map_of(present.get("spec")).get("clusterIP")
+    return bool(has) and (has == "None") != (map_of(wanted.get("spec")).get("clusterIP") == "None")
 
 
 def workload(spec: Spec, place: Place, settings: Settings | None) -> Object:

@@ -8,11 +8,11 @@ Errors: those of apps.services.deployments for what could not be deployed anyway
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from apps.manifests.paths import collection
-from apps.manifests.workload import Settings
+from apps.manifests.workload import Settings, is_made_anew
 from apps.models import App, Release, Workload
 from apps.previewing.changes import keys_of, template_of
 from apps.previewing.facts import (
@@ -42,6 +42,7 @@ from apps.services.rollout_adopted import (
 )
 from clusters import access
 from clusters.errors import ClusterError, ClusterRefused, ResourceNotFound
+from clusters.manifests.fields import map_of
 from clusters.manifests.workload_labels import APP_LABEL, CONFIG_ANNOTATION
 from clusters.models import Environment
 
@@ -72,7 +73,7 @@ def preview(
     if now.adopted:
         kind = str(now.adopted["kind"])
         found |= {(kind, str(now.adopted["name"])): {**client.get(place_of_adopted(now)), "kind": kind}}
-    wanted, answers = _asked(client, then, settings, chosen, runs=now.release_id is not None)
+    wanted, answers = _asked(client, then, settings, chosen, found, runs=now.release_id is not None)
     return judged(
         Facts(
             wanted=wanted,
@@ -132,20 +133,26 @@ def _other(slot: str) -> str:
 
 
 def _asked(
-    client: Any, then: Workload, settings: Settings | None, strategy: Strategy, *, runs: bool
+    client: Any,
+    then: Workload,
+    settings: Settings | None,
+    strategy: Strategy,
+    found: Mapping[Key, Object],
+    *,
+    runs: bool,
 ) -> tuple[tuple[Object, ...], dict[Key, Object | Refusal]]:
     """What should be there, and what the server would make of it."""
     if not stays_in_place(then):
         beside = must_replace(then) or (strategy.type == BLUE_GREEN and runs)
         slot = _other(then.slot) if beside else then.slot
         wanted = tuple(wanted_objects(then, settings, strategy, slot))
-        return wanted, _answers(client, wanted)
+        return wanted, _answers(client, wanted, found)
     # The release's pods are put into the object that was adopted.
     others, template = objects_in_place(then, settings, strategy)
     present, kind = client.get(place_of_adopted(then)), str(then.adopted["kind"])
     changes = changes_in_place(then, present, template)
     body = {**present, "kind": kind}
-    answers = _answers(client, others)
+    answers = _answers(client, others, found)
     try:
         body = {**client.patch(place_of_adopted(then), {"spec": changes}, dry_run=True), "kind": kind}
         answers[key_of(body)] = body
@@ -154,14 +161,23 @@ def _asked(
     return (*others, body), answers
 
 
-def _answers(client: Any, wanted: Iterable[Object]) -> dict[Key, Object | Refusal]:
-    found: dict[Key, Object | Refusal] = {}
+def _answers(
+    client: Any, wanted: Iterable[Object], found: Mapping[Key, Object]
+) -> dict[Key, Object | Refusal]:
+    answers: dict[Key, Object | Refusal] = {}
     for each in wanted:
+        present = found.get(key_of(each), {})
+        if each["kind"] == "Service" and is_made_anew(present, each):
+            # The server would refuse the change; deploying deletes the old one first.
+            spec = {**map_of(present.get("spec")), **each["spec"]}
+            spec["clusterIP"] = each["spec"].get("clusterIP", "")
+            answers[key_of(each)] = {**present, "spec": spec}
+            continue
         try:
-            found[key_of(each)] = client.apply(dict(each), dry_run=True)
+            answers[key_of(each)] = client.apply(dict(each), dry_run=True)
         except ClusterRefused as refused:
-            found[key_of(each)] = Refusal(refused.what, refused.why, refused.remedy)
-    return found
+            answers[key_of(each)] = Refusal(refused.what, refused.why, refused.remedy)
+    return answers
 
 
 def _found(client: Any, namespace: str, app: str) -> dict[Key, Object]:

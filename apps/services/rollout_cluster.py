@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from apps.manifests.paths import collection, path, path_of
 from apps.manifests.trial import trial_name
-from apps.manifests.workload import FIRST_SLOT, Settings
+from apps.manifests.workload import FIRST_SLOT, Settings, is_made_anew
 from apps.models import Deployment, Workload
 from apps.rollouts.progress import Progress, judge
 from apps.rollouts.strategy import Strategy
@@ -55,11 +55,25 @@ def apply_all(
     wanted = wanted_objects(workload, settings, strategy, slot)
     if slot != workload.slot and not switch:
         wanted = [each for each in wanted if each["kind"] != "Service"]
+    _make_way(context, client, wanted)
     context.check()
     # Side by side, what others stand on first: an application of many objects is on the cluster in a few round trips.
     client.apply_all(wanted)
     for each in wanted:
         context.log(_("applied %(name)s") % {"name": f"{each['kind']} {each['metadata']['name']}"})
+
+
+def _make_way(context: StepContext, client: Any, wanted: Iterable[Object]) -> None:
+    """Delete a Service that cannot become what is wanted. Its name leads nowhere until the next one is there."""
+    for each in wanted:
+        if each["kind"] != "Service":
+            continue
+        try:
+            present = client.get(path_of(each))
+        except ResourceNotFound:
+            continue
+        if is_made_anew(present, each):
+            _delete(context, client, path_of(each))
 
 
 def look(workload: Workload, slot: str) -> tuple[Progress, str]:

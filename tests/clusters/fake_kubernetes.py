@@ -13,7 +13,7 @@ from typing import Any
 from clusters.adapters import applying
 from clusters.adapters.answers import as_object, path_of
 from clusters.adapters.execution import EXITED, Execution
-from clusters.errors import ClusterUnreachable, ResourceConflict, ResourceNotFound
+from clusters.errors import ClusterRefused, ClusterUnreachable, ResourceConflict, ResourceNotFound
 from clusters.manifests.network_policy import LEASES_PATH, WAY_LABEL
 
 
@@ -93,10 +93,14 @@ class FakeKubernetes:
         self._ask(path)
         before = self._applied.get(path, {}) if path in self.objects else {}
         kept = _without(self.objects.get(path, {}), before, obj)
+        _refuse_another_address(path, kept, obj)
         if dry_run:
             return _merged(kept, obj)
         self._applied[path] = copy.deepcopy(obj)
-        return self._keep(path, _merged(kept, obj))
+        made = _merged(kept, obj)
+        if made["kind"] == "Service":
+            made.setdefault("spec", {}).setdefault("clusterIP", "10.96.0.80")
+        return self._keep(path, made)
 
     def patch(self, path: str, changes: dict[str, Any], dry_run: bool = False) -> dict[str, Any]:
         self._ask(path)
@@ -182,6 +186,18 @@ class FakeKubernetes:
         self.asked.append(path)
         if self.down:
             raise self.down
+
+
+def _refuse_another_address(path: str, kept: dict[str, Any], obj: dict[str, Any]) -> None:
+    """A Service's address, and to have none, is for good."""
+    if obj["kind"] != "Service" or path_of(obj) != path or not kept:
+        return
+    was, will = ((each.get("spec") or {}).get("clusterIP") == "None" for each in (kept, obj))
+    if was != will:
+        raise ClusterRefused(
+            f'Service "{obj["metadata"]["name"]}" is invalid: spec.clusterIPs[0]: may not change once set',
+            status=422,
+        )
 
 
 def _labels(obj: dict[str, Any]) -> dict[str, Any]:

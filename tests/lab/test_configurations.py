@@ -37,7 +37,9 @@ def pods(**labels):
 
 
 def revisions_of(found):
-    return sorted(each["metadata"]["annotations"].get("kcloud.local/config", "") for each in found)
+    return sorted(
+        (each["metadata"].get("annotations") or {}).get("kcloud.local/config", "") for each in found
+    )
 
 
 def draft(site, *entries):
@@ -124,7 +126,8 @@ def test_a_statefulset_gets_it_from_the_highest_pod_on_and_goes_back_when_it_is_
         by=site.by,
         replicas=3,
     )
-    assert carry_out(Operation.objects.get(pk=made.operation_id)).state == State.SUCCEEDED
+    operation = carry_out(Operation.objects.get(pk=made.operation_id))
+    assert operation.state == State.SUCCEEDED, operation.failure
     before = by_ordinal()
     assert stage(site, {**GOOD, "value": "7"}, BAD, wanted=[(34, 10)], patience=30).state == State.FAILED
     assert by_ordinal() == before
@@ -139,7 +142,7 @@ def test_a_statefulset_gets_it_from_the_highest_pod_on_and_goes_back_when_it_is_
 
 def by_ordinal():
     return {
-        each["metadata"]["name"]: each["metadata"]["annotations"].get("kcloud.local/config", "")
+        each["metadata"]["name"]: (each["metadata"].get("annotations") or {}).get("kcloud.local/config", "")
         for each in pods()
         if not each["metadata"]["labels"].get("kcloud.local/trial")
     }

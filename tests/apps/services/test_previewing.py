@@ -68,6 +68,21 @@ def test_blue_green_makes_a_second_set_and_takes_the_first_away(app, place, oper
     }
 
 
+def test_a_service_that_becomes_headless_is_made_anew_not_refused(app, place, operator):
+    environment, cluster = place
+    first = make_release(app)
+    carry_out(deployments.deploy_release(app=app, environment=environment, release=first, by=operator))
+    spec = web_spec()
+    headless = make_release(app, "1.1", {**spec, "service": {**spec["service"], "headless": True}})
+    found = preview(app=app, environment=environment, release=headless)
+    (service,) = [each for each in found.objects if each.kind == "Service"]
+    assert (service.what, [each.path for each in service.fields]) == ("change", ["spec.clusterIP"])
+    made = deployments.deploy_release(app=app, environment=environment, release=headless, by=operator)
+    assert carry_out(made).state == "succeeded"
+    (kept,) = [each for each in cluster.objects.values() if each.get("kind") == "Service"]
+    assert kept["spec"]["clusterIP"] == "None"
+
+
 def test_what_the_server_refuses_is_told_of_the_object(app, place, monkeypatch):
     environment, cluster = place
 
