@@ -69,14 +69,17 @@ def record(
     seen: Mapping[str, Any] | None = None,
     outcome: str = "",
     operation_id: int | None = None,
+    release_id: int | None = None,
 ) -> HealingDecision:
-    """A new row, told to the audit trail; or the same as the newest about this rung, counted once more."""
+    """A new row, told to the audit trail; or the same as the newest about this rung, counted once more. `release_id`:
+    what it is about, when another one runs by now."""
     now = timezone.now()
+    about = workload.release_id if release_id is None else release_id
     newest = newest_of(workload, rung)
     same = newest is not None and (newest.state, newest.why, newest.release_id) == (
         state,
         why,
-        workload.release_id,
+        about,
     )
     if newest is not None and same and state in _FOLDED and now - newest.last_at <= SAME_WITHIN:
         newest.count += 1
@@ -91,7 +94,7 @@ def record(
         state=state,
         why=why,
         mode=mode,
-        release_id=workload.release_id,
+        release_id=about,
         seen=dict(seen or {}),
         outcome=outcome,
         operation_id=operation_id,

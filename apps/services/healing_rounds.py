@@ -131,6 +131,8 @@ def climb(workload: Workload, found: Looping) -> bool:
 
 def _act(workload: Workload, decision: ladder.Decision, found: Looping, seen: Mapping[str, Any]) -> bool:
     told = {"workload": workload, "rung": decision.rung, "why": decision.why, "mode": decision.mode}
+    # Returning changes the row: the decision stays about the release that kept ending.
+    about = workload.release_id
     try:
         if decision.rung == "memory":
             done = healing.deploy_with_memory(workload=workload, memory=decision.memory, by=healing.RULE)
@@ -138,9 +140,9 @@ def _act(workload: Workload, decision: ladder.Decision, found: Looping, seen: Ma
             why = found.evidence
             done = healing.climb(workload=workload, rung=decision.rung, why=why, by=healing.RULE)
     except AppError as error:
-        healing.record(**told, state=DState.FAILED, seen=seen, outcome=str(error))  # type: ignore[arg-type]
+        healing.record(**told, release_id=about, state=DState.FAILED, seen=seen, outcome=str(error))  # type: ignore[arg-type]
         return False
-    healing.record(**told, state=DState.DONE, seen=seen, operation_id=done.operation_id)  # type: ignore[arg-type]
+    healing.record(**told, release_id=about, state=DState.DONE, seen=seen, operation_id=done.operation_id)  # type: ignore[arg-type]
     return True
 
 

@@ -84,6 +84,7 @@ def test_crash_loops_climb_restart_then_return_then_a_person(place, workload):
     crash(place, workload)
     healing_rounds.look_after()
     assert decisions()[-1] == ("return", "done", "crash-loop")
+    assert HealingDecision.objects.get(rung="return").release.version == "1.1"
     finish()
     workload.refresh_from_db()
     assert workload.release.version == "1.0"
