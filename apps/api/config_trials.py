@@ -73,8 +73,9 @@ class ConfigTrialViewSet(ConfigurationViewSet):
     @extend_schema(request=StageSerializer, responses=PlannedStageSerializer(many=True))
     def plan(self, request: Request, **_place: Any) -> Response:
         """How many pods each stage would have now. Changes nothing."""
+        row = self._revision()
         chosen = self.valid(serializer=StageSerializer)
-        planned = config_stages.plan_of(revision=self._revision(), wanted=_wanted(chosen))
+        planned = config_stages.plan_of(revision=row, wanted=_wanted(chosen))
         return Response(PlannedStageSerializer(planned, many=True).data)
 
     @extend_schema(request=StageSerializer, responses={202: DetailedOperationSerializer})
@@ -110,8 +111,9 @@ class ConfigTrialViewSet(ConfigurationViewSet):
     @extend_schema(request=ProceedSerializer, responses=TrialSerializer)
     def proceed(self, request: Request, **place: Any) -> Response:
         """Go on to the next stage as soon as the pods of this one are ready."""
+        row = self._to_publish(request)
         chosen = self.valid(serializer=ProceedSerializer)
-        config_stages.proceed(revision=self._to_publish(request), by=request.user, stage=chosen["stage"])
+        config_stages.proceed(revision=row, by=request.user, stage=chosen["stage"])
         return self.trial(request, **place)
 
     @extend_schema(request=None, responses={202: DetailedOperationSerializer})

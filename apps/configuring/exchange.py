@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.representer import SafeRepresenter
 
 from apps.configuring import lines, syntax
 from apps.configuring.entries import VARIABLE, Entry
@@ -29,6 +30,7 @@ FORMATS = (ENV, PROPERTIES, JSON, YAML_FORMAT)
 ENDINGS = {ENV: "env", PROPERTIES: "properties", JSON: "json", YAML_FORMAT: "yaml"}
 PLACEHOLDER = "<secret: not exported>"
 KIND = "kcloud-configuration"
+_BREAKS = frozenset("\x85\u2028\u2029\ufeff")
 # With what a page adds to it, it has to fit into one request.
 MOST_BYTES = 512 * 1024
 
@@ -131,9 +133,21 @@ def _document(form: str, source: Source, entries: tuple[Entry, ...]) -> str:
     writer.default_flow_style = False
     writer.sort_base_mapping_type_on_output = False
     writer.allow_unicode = True
+    writer.Representer = _Representer
     out = io.StringIO()
     writer.dump(document, out)
     return out.getvalue()
+
+
+class _Representer(SafeRepresenter):
+    """Line breaks of Unicode are folded to spaces outside double quotes."""
+
+    def of_text(self, value: str) -> Any:
+        style = '"' if _BREAKS & set(value) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Representer.add_representer(str, _Representer.of_text)
 
 
 def _entries(form: str, text: str) -> list[dict[str, Any]]:

@@ -60,7 +60,8 @@ def seen(client, controlled_plane, monkeypatch):
 
 
 def test_the_shops_pods_are_let_in_listed_by_pages_and_followed(client, seen):
-    eventually(lambda: set(seen) == {shop.WEB, shop.API, shop.DB})
+    # Other tests' pods may lie on the same server.
+    eventually(lambda: {shop.WEB, shop.API, shop.DB} <= set(seen))
     client.apply(pod(shop.CACHE))
     eventually(lambda: seen.get(shop.CACHE) == ["shop-cache-1"])
     client.delete(f"/api/v1/namespaces/{NAMESPACE}/pods/shop-cache-1")

@@ -13,7 +13,7 @@ import pytest
 from django.core.management import call_command
 
 from apps.errors import ReleasePinned
-from apps.models import Deployment
+from apps.models import Deployment, HealingDecision
 from apps.services import deployments, healing, healing_rounds
 from clusters import access
 from clusters.bundle import locations
@@ -196,8 +196,17 @@ def test_a_finalizer_goes_only_when_a_person_says_so(site):
     assert "example.com/hold" in row.seen["evidence"]
     assert set(row.seen["items"]) < {each["metadata"]["name"] for each in unwell.pods("held")}
     healing.approve(decision=row, by=site.by)
-    until(lambda: healing_rounds.look_after() or len(unwell.pods("held")) == 1, 30)
-    until(lambda: len(unwell.pods("held")) == 1, 10)
+
+    def let_go():
+        healing_rounds.look_after()
+        return len(unwell.pods("held")) == 1
+
+    try:
+        until(let_go, 120)
+    except AssertionError as error:
+        now = unwell.workload("held")
+        said = HealingDecision.objects.filter(workload=now).values("why", "state", "seen", "decided_by")
+        raise AssertionError(f"{now.state} {now.seen_pods.rows} {list(said)}") from error
     assert unwell.decisions("held")[-1] == ("stuck-pod", "done", "finalizer")
 
 

@@ -258,7 +258,7 @@ def test_a_whole_bundle_is_built_from_a_mirror(workshop, publish, etcd, mirror, 
             *catalogue.NETWORK_POLICY_PACKAGES,
         )
     } < files.keys()
-    assert {"bin/victoria-logs", "bin/vlagent", "bin/kcloud-registry"} < files.keys()
+    assert {"bin/victoria-logs", "bin/kcloud-log-shipper", "bin/kcloud-registry"} < files.keys()
     assert {"images/pause.tar", "images/hello.tar", "images/coredns.tar"} < files.keys()
     assert (
         files["bin/kubelet"].source
